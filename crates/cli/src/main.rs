@@ -1,0 +1,2 @@
+//! dxgk
+fn main() {}
