@@ -1,0 +1,152 @@
+//! IOMMU domains: what the memory manager asks of whoever owns the translation tables.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use crate::{LogicalAddr, LogicalPage, PageRun, RequesterId};
+
+bitflags::bitflags! {
+    /// What a device may do with a page.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+    pub struct Access: u8 {
+        /// The device may read.
+        const READ = 1;
+        /// The device may write.
+        const WRITE = 2;
+    }
+}
+
+/// Why a domain refused; nothing was changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MapError {
+    /// No page for a table could be had.
+    NoFrame,
+    /// This page is mapped already.
+    Occupied(LogicalPage),
+    /// This page is not mapped.
+    NotMapped(LogicalPage),
+    /// The page lies above what the table format can address.
+    BeyondWidth(LogicalPage),
+    /// The format has no such permission (write-only in some formats, none at all in every one).
+    Inexpressible(Access),
+    /// A table is not as this code left it: an entry that decodes to nothing legal, or a table outside RAM.
+    Malformed(LogicalPage),
+}
+
+impl fmt::Display for MapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = |page: LogicalPage| page.address();
+        match *self {
+            Self::NoFrame => write!(f, "no memory for a translation table"),
+            Self::Occupied(page) => write!(f, "logical address {} is mapped already", at(page)),
+            Self::NotMapped(page) => write!(f, "logical address {} is not mapped", at(page)),
+            Self::BeyondWidth(page) => write!(f, "logical address {} is beyond the format's width", at(page)),
+            Self::Inexpressible(access) => write!(f, "the format cannot express access {access:?}"),
+            Self::Malformed(page) => write!(f, "the tables for logical address {} are damaged", at(page)),
+        }
+    }
+}
+
+impl core::error::Error for MapError {}
+
+/// The unit did not do what its manual says it does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UnitError {
+    /// No domain identifier, or no page for the unit's own tables, is left.
+    NoResources,
+    /// A command was not acknowledged within the driver's bound of register reads.
+    Hung,
+    /// The unit reported an error in its queue; the raw status register.
+    Queue(u32),
+    /// The hardware lacks something the driver needs; what.
+    Unsupported(&'static str),
+}
+
+impl fmt::Display for UnitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NoResources => write!(f, "the IOMMU driver is out of domain numbers or memory"),
+            Self::Hung => write!(f, "the IOMMU did not acknowledge a command"),
+            Self::Queue(status) => write!(f, "the IOMMU reported a queue error (status {status:#x})"),
+            Self::Unsupported(what) => write!(f, "the IOMMU lacks {what}"),
+        }
+    }
+}
+
+impl core::error::Error for UnitError {}
+
+/// A domain's number in its unit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
+pub struct DomainId(pub u16);
+
+/// One I/O address space.
+///
+/// The three verbs exist because their order is a security property: after [`unmap`](Self::unmap) a device may
+/// still reach the page through what the unit has cached; only when [`sync`](Self::sync) has returned may the
+/// page be given to anybody else.
+pub trait DomainOps: Send + Sync {
+    /// The domain's number.
+    fn id(&self) -> DomainId;
+
+    /// The highest address that the tables can hold.
+    fn highest(&self) -> LogicalAddr;
+
+    /// Maps the frames of `runs`, one after the other, from `at` upwards. All or nothing.
+    ///
+    /// # Errors
+    /// See [`MapError`]; nothing stays mapped then.
+    fn map(&self, at: LogicalPage, runs: &[PageRun], access: Access) -> Result<(), MapError>;
+
+    /// Clears the entries of `pages` pages from `at`. The unit may go on using what it has cached.
+    ///
+    /// # Errors
+    /// [`MapError::NotMapped`] with the first page that is not mapped; nothing was cleared then.
+    fn unmap(&self, at: LogicalPage, pages: u64) -> Result<(), MapError>;
+
+    /// Invalidates what the unit has cached of the range, and waits until it has said that this is done. Table
+    /// pages emptied by earlier unmaps of the range are given back after that.
+    ///
+    /// # Errors
+    /// [`UnitError`]; the range must then be treated as still reachable.
+    fn sync(&self, at: LogicalPage, pages: u64) -> Result<(), UnitError>;
+}
+
+/// What a device's requests meet.
+#[derive(Clone)]
+pub enum Attachment {
+    /// Every request is refused and recorded.
+    Blocked,
+    /// Requests are physical addresses and pass untranslated.
+    PassThrough,
+    /// Requests are translated by this domain, which must come from the same unit.
+    Domain(Arc<dyn DomainOps>),
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blocked => write!(f, "Blocked"),
+            Self::PassThrough => write!(f, "PassThrough"),
+            Self::Domain(domain) => write!(f, "Domain({})", domain.id().0),
+        }
+    }
+}
+
+/// An IOMMU unit, driven.
+pub trait IommuUnit: Send + Sync {
+    /// The unit's name as `--iommu-unit` spells it ("vtd").
+    fn name(&self) -> &'static str;
+
+    /// A new, empty domain.
+    ///
+    /// # Errors
+    /// [`UnitError`].
+    fn create_domain(&self) -> Result<Arc<dyn DomainOps>, UnitError>;
+
+    /// Lets requests of `requester` meet `what` from now on. Returns when the unit's caches hold nothing of what
+    /// was before.
+    ///
+    /// # Errors
+    /// [`UnitError`]; the device is then blocked, or still where it was.
+    fn attach(&self, requester: RequesterId, what: Attachment) -> Result<(), UnitError>;
+}
