@@ -1,0 +1,126 @@
+//! QEMU's edu device, a PCI function whose DMA engine copies between RAM and a 4 KiB buffer of its own.
+//!
+//! Source: QEMU `docs/specs/edu.txt` (7.2) / `docs/specs/edu.rst` (later).
+//!
+//! Deliberately unused: the factorial unit and all interrupts; completion is polled.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::error::QemuError;
+use crate::machine::Qemu;
+use crate::pci::PciAddress;
+
+/// Vendor 0x1234, device 0x11e8.
+const IDENTITY: u32 = 0x11e8_1234;
+const DMA_SOURCE: u64 = 0x80;
+const DMA_DESTINATION: u64 = 0x88;
+const DMA_COUNT: u64 = 0x90;
+const DMA_COMMAND: u64 = 0x98;
+/// Command bit 0: start; reads as one until the transfer is over.
+const START: u64 = 1;
+/// Command bit 1: from the device's buffer to RAM.
+const TO_RAM: u64 = 1 << 1;
+/// Where the buffer is in the device's own address space.
+const BUFFER: u64 = 0x4_0000;
+const BUFFER_BYTES: u64 = 4096;
+/// The transfer runs from a timer of 100 ms of virtual time.
+const DMA_DELAY_NS: u64 = 100_000_000;
+/// Host time that one transfer may take. It takes about a millisecond.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Which way a transfer goes, seen from RAM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The device reads RAM into its buffer.
+    FromRam,
+    /// The device writes its buffer to RAM.
+    ToRam,
+}
+
+/// The edu device of a running machine, with BAR 0 assigned and bus mastering on.
+#[derive(Debug)]
+pub struct Edu {
+    qemu: Arc<Qemu>,
+    address: PciAddress,
+    registers: u64,
+}
+
+impl Edu {
+    /// Bytes of the buffer that transfers may use: all but the last, because QEMU 7.2 aborts on a transfer that ends
+    /// where the buffer ends.
+    pub const USABLE_BYTES: u64 = BUFFER_BYTES - 1;
+
+    /// The `-device` argument for an edu at device number `device` (1 to 30) of the root bus, able to address 64 bits.
+    #[must_use]
+    pub fn argument(device: u8) -> String {
+        format!("edu,addr={device:#x},dma_mask=0xffffffffffffffff")
+    }
+
+    /// Takes hold of the edu at `address`: checks its identity, puts its BAR 0 (1 MiB) at `registers`, and lets it do
+    /// DMA.
+    ///
+    /// # Errors
+    /// [`QemuError::WrongDevice`] if another device, or none, is there.
+    pub fn attach(qemu: Arc<Qemu>, address: PciAddress, registers: u32) -> Result<Self, QemuError> {
+        let identity = address.identity(&qemu)?;
+        if identity != IDENTITY {
+            return Err(QemuError::WrongDevice {
+                qemu: qemu.installed().to_string(),
+                address: address.to_string(),
+                found: format!("{identity:#010x}"),
+                wanted: "an edu (device 0x11e8, vendor 0x1234)",
+            });
+        }
+        address.assign_bar(&qemu, 0, registers)?;
+        address.enable(&qemu)?;
+        Ok(Self { qemu, address, registers: u64::from(registers) })
+    }
+
+    /// Its place on the bus.
+    #[must_use]
+    pub fn address(&self) -> PciAddress {
+        self.address
+    }
+
+    /// Copies `bytes` between its buffer, from `offset` on, and `iova`, and returns when the transfer is over. The
+    /// device reports no errors: whether the IOMMU blocked it is to be seen in memory and in the fault records.
+    ///
+    /// # Errors
+    /// [`QemuError::Unsupported`] if the range is not within [`Edu::USABLE_BYTES`] of the buffer,
+    /// [`QemuError::Stuck`] if the transfer does not end.
+    pub fn dma(&self, direction: Direction, offset: u64, iova: u64, bytes: u64) -> Result<(), QemuError> {
+        if offset.checked_add(bytes).is_none_or(|end| end > Self::USABLE_BYTES) {
+            return Err(QemuError::Unsupported {
+                what: "edu transfer from buffer offset",
+                value: offset,
+                limit: format!("{bytes:#x} bytes must end within the first {:#x}", Self::USABLE_BYTES),
+            });
+        }
+        let inside = BUFFER + offset;
+        let (source, destination, command) = match direction {
+            Direction::FromRam => (iova, inside, START),
+            Direction::ToRam => (inside, iova, START | TO_RAM),
+        };
+        self.qemu.writeq(self.registers + DMA_SOURCE, source)?;
+        self.qemu.writeq(self.registers + DMA_DESTINATION, destination)?;
+        self.qemu.writeq(self.registers + DMA_COUNT, bytes)?;
+        self.qemu.writeq(self.registers + DMA_COMMAND, command)?;
+        let start = Instant::now();
+        loop {
+            self.qemu.let_time_pass(DMA_DELAY_NS)?;
+            let value = self.qemu.readq(self.registers + DMA_COMMAND)?;
+            if value & START == 0 {
+                return Ok(());
+            }
+            if start.elapsed() > PATIENCE {
+                return Err(QemuError::Stuck {
+                    qemu: self.qemu.installed().to_string(),
+                    what: "the end of the edu's transfer",
+                    waited_ms: PATIENCE.as_millis() as u64,
+                    value,
+                });
+            }
+        }
+    }
+}

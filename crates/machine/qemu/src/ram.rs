@@ -1,0 +1,135 @@
+//! Guest RAM as a shared file, and where the q35 machine puts it.
+//!
+//! Source for the layout: QEMU `hw/i386/pc_q35.c`, `pc_q35_init`: with 2.75 GiB or more, RAM is split at 2 GiB and
+//! the rest begins at 4 GiB; with less, it is all below. The file is laid out without the hole.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::QemuError;
+
+const GIB: u64 = 1 << 30;
+/// From this size on the RAM is split.
+const SPLIT_FROM: u64 = 0xb000_0000;
+/// Bytes below the hole when it is split.
+const LOW_BYTES: u64 = 2 * GIB;
+/// Where the upper part begins.
+const HIGH_START: u64 = 4 * GIB;
+
+/// The machine's RAM, reachable by guest-physical address. Sparse: untouched pages read as zero and cost nothing.
+#[derive(Debug)]
+pub struct GuestRam {
+    file: File,
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl GuestRam {
+    pub(crate) fn create(path: &Path, bytes: u64) -> Result<Self, QemuError> {
+        if bytes == 0 || !bytes.is_multiple_of(2 << 20) {
+            return Err(QemuError::Unsupported {
+                what: "RAM size",
+                value: bytes,
+                limit: "a multiple of 2 MiB, not 0".to_owned(),
+            });
+        }
+        let host =
+            |source| QemuError::Host { what: "cannot make the RAM file", path: path.to_owned(), source };
+        let file = File::options().read(true).write(true).create_new(true).open(path).map_err(host)?;
+        file.set_len(bytes).map_err(host)?;
+        Ok(Self { file, path: path.to_owned(), bytes })
+    }
+
+    /// Bytes of RAM.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The ranges of guest-physical addresses that are RAM, as (start, bytes), lowest first.
+    #[must_use]
+    pub fn ranges(&self) -> Vec<(u64, u64)> {
+        if self.bytes >= SPLIT_FROM {
+            vec![(0, LOW_BYTES), (HIGH_START, self.bytes - LOW_BYTES)]
+        } else {
+            vec![(0, self.bytes)]
+        }
+    }
+
+    /// Fills `into` from guest-physical `physical` on.
+    ///
+    /// # Errors
+    /// [`QemuError::NotRam`] if the range is not wholly inside one range of RAM, [`QemuError::Host`] for file errors.
+    pub fn read(&self, physical: u64, into: &mut [u8]) -> Result<(), QemuError> {
+        let at = self.file_offset(physical, into.len() as u64)?;
+        self.file.read_exact_at(into, at).map_err(|source| self.host("cannot read the RAM file", source))
+    }
+
+    /// Puts `bytes` at guest-physical `physical`.
+    ///
+    /// # Errors
+    /// As [`GuestRam::read`].
+    pub fn write(&self, physical: u64, bytes: &[u8]) -> Result<(), QemuError> {
+        let at = self.file_offset(physical, bytes.len() as u64)?;
+        self.file.write_all_at(bytes, at).map_err(|source| self.host("cannot write the RAM file", source))
+    }
+
+    fn host(&self, what: &'static str, source: io::Error) -> QemuError {
+        QemuError::Host { what, path: self.path.clone(), source }
+    }
+
+    fn file_offset(&self, physical: u64, length: u64) -> Result<u64, QemuError> {
+        let mut file_start = 0;
+        for (start, bytes) in self.ranges() {
+            if let Some(within) = physical.checked_sub(start)
+                && within.checked_add(length).is_some_and(|end| end <= bytes)
+            {
+                return Ok(file_start + within);
+            }
+            file_start += bytes;
+        }
+        let layout: Vec<String> =
+            self.ranges().iter().map(|(start, bytes)| format!("{start:#x}+{bytes:#x}")).collect();
+        Err(QemuError::NotRam { physical, length, layout: layout.join(", ") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ram(bytes: u64) -> (tempfile::TempDir, GuestRam) {
+        let folder = tempfile::tempdir().unwrap();
+        let ram = GuestRam::create(&folder.path().join("ram"), bytes).unwrap();
+        (folder, ram)
+    }
+
+    #[test]
+    fn large_ram_is_split_around_the_hole_below_4_gib() {
+        let (_folder, ram) = ram(8 * GIB);
+        assert_eq!(ram.file_offset(2 * GIB - 8, 8).unwrap(), 2 * GIB - 8);
+        assert_eq!(ram.file_offset(4 * GIB, 8).unwrap(), 2 * GIB);
+        assert_eq!(ram.file_offset(10 * GIB - 8, 8).unwrap(), 8 * GIB - 8);
+        for outside in [2 * GIB - 7, 2 * GIB, 3 * GIB, 4 * GIB - 8, 10 * GIB - 7, u64::MAX] {
+            assert!(matches!(ram.file_offset(outside, 8), Err(QemuError::NotRam { .. })), "{outside:#x}");
+        }
+    }
+
+    #[test]
+    fn small_ram_is_one_range() {
+        let (_folder, ram) = ram(SPLIT_FROM - (2 << 20));
+        assert_eq!(ram.ranges(), [(0, SPLIT_FROM - (2 << 20))]);
+        assert_eq!(ram.file_offset(2 * GIB, 8).unwrap(), 2 * GIB);
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_and_the_rest_is_zero() {
+        let (_folder, ram) = ram(8 * GIB);
+        ram.write(5 * GIB, b"tag").unwrap();
+        let mut back = [1; 4];
+        ram.read(5 * GIB, &mut back).unwrap();
+        assert_eq!(&back, b"tag\0");
+    }
+}
