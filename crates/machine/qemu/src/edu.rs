@@ -7,9 +7,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dxgk_hw::{LogicalAddr, PhysAddr, RequesterId};
+
 use crate::error::QemuError;
 use crate::machine::Qemu;
-use crate::pci::PciAddress;
 
 /// Vendor 0x1234, device 0x11e8.
 const IDENTITY: u32 = 0x11e8_1234;
@@ -42,8 +43,8 @@ pub enum Direction {
 #[derive(Debug)]
 pub struct Edu {
     qemu: Arc<Qemu>,
-    address: PciAddress,
-    registers: u64,
+    requester: RequesterId,
+    registers: PhysAddr,
 }
 
 impl Edu {
@@ -57,39 +58,45 @@ impl Edu {
         format!("edu,addr={device:#x},dma_mask=0xffffffffffffffff")
     }
 
-    /// Takes hold of the edu at `address`: checks its identity, puts its BAR 0 (1 MiB) at `registers`, and lets it do
+    /// Takes hold of the edu at `requester`: checks its identity, puts its BAR 0 (1 MiB) at `registers`, and lets it do
     /// DMA.
     ///
     /// # Errors
     /// [`QemuError::WrongDevice`] if another device, or none, is there.
-    pub fn attach(qemu: Arc<Qemu>, address: PciAddress, registers: u32) -> Result<Self, QemuError> {
-        let identity = address.identity(&qemu)?;
+    pub fn attach(qemu: Arc<Qemu>, requester: RequesterId, registers: u32) -> Result<Self, QemuError> {
+        let identity = qemu.pci_identity(requester)?;
         if identity != IDENTITY {
             return Err(QemuError::WrongDevice {
                 qemu: qemu.installed().to_string(),
-                address: address.to_string(),
+                address: requester.to_string(),
                 found: format!("{identity:#010x}"),
                 wanted: "an edu (device 0x11e8, vendor 0x1234)",
             });
         }
-        address.assign_bar(&qemu, 0, registers)?;
-        address.enable(&qemu)?;
-        Ok(Self { qemu, address, registers: u64::from(registers) })
+        qemu.assign_memory_bar(requester, 0, registers)?;
+        qemu.enable_pci(requester)?;
+        Ok(Self { qemu, requester, registers: PhysAddr::new(u64::from(registers)) })
     }
 
-    /// Its place on the bus.
+    /// Its place on the bus, as the IOMMU knows it.
     #[must_use]
-    pub fn address(&self) -> PciAddress {
-        self.address
+    pub fn requester(&self) -> RequesterId {
+        self.requester
     }
 
-    /// Copies `bytes` between its buffer, from `offset` on, and `iova`, and returns when the transfer is over. The
+    /// Copies `bytes` between its buffer, from `offset` on, and `at`, and returns when the transfer is over. The
     /// device reports no errors: whether the IOMMU blocked it is to be seen in memory and in the fault records.
     ///
     /// # Errors
     /// [`QemuError::Unsupported`] if the range is not within [`Edu::USABLE_BYTES`] of the buffer,
     /// [`QemuError::Stuck`] if the transfer does not end.
-    pub fn dma(&self, direction: Direction, offset: u64, iova: u64, bytes: u64) -> Result<(), QemuError> {
+    pub fn dma(
+        &self,
+        direction: Direction,
+        offset: u64,
+        at: LogicalAddr,
+        bytes: u64,
+    ) -> Result<(), QemuError> {
         if offset.checked_add(bytes).is_none_or(|end| end > Self::USABLE_BYTES) {
             return Err(QemuError::Unsupported {
                 what: "edu transfer from buffer offset",
@@ -99,17 +106,17 @@ impl Edu {
         }
         let inside = BUFFER + offset;
         let (source, destination, command) = match direction {
-            Direction::FromRam => (iova, inside, START),
-            Direction::ToRam => (inside, iova, START | TO_RAM),
+            Direction::FromRam => (at.get(), inside, START),
+            Direction::ToRam => (inside, at.get(), START | TO_RAM),
         };
-        self.qemu.writeq(self.registers + DMA_SOURCE, source)?;
-        self.qemu.writeq(self.registers + DMA_DESTINATION, destination)?;
-        self.qemu.writeq(self.registers + DMA_COUNT, bytes)?;
-        self.qemu.writeq(self.registers + DMA_COMMAND, command)?;
+        self.write(DMA_SOURCE, source)?;
+        self.write(DMA_DESTINATION, destination)?;
+        self.write(DMA_COUNT, bytes)?;
+        self.write(DMA_COMMAND, command)?;
         let start = Instant::now();
         loop {
             self.qemu.let_time_pass(DMA_DELAY_NS)?;
-            let value = self.qemu.readq(self.registers + DMA_COMMAND)?;
+            let value = self.qemu.readq(self.register(DMA_COMMAND))?;
             if value & START == 0 {
                 return Ok(());
             }
@@ -122,5 +129,13 @@ impl Edu {
                 });
             }
         }
+    }
+
+    fn register(&self, offset: u64) -> PhysAddr {
+        PhysAddr::new(self.registers.get() + offset)
+    }
+
+    fn write(&self, register: u64, value: u64) -> Result<(), QemuError> {
+        self.qemu.writeq(self.register(register), value)
     }
 }

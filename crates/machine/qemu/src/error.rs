@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use dxgk_hw::PhysAddr;
+
 /// Why QEMU could not be found, started or asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -56,10 +58,10 @@ pub enum QemuError {
         stderr: String,
     },
     /// A range of guest-physical addresses that is not all RAM.
-    #[error("guest-physical {physical:#x}+{length:#x} is not RAM of this machine ({layout})")]
+    #[error("guest-physical {physical}+{length:#x} is not RAM of this machine ({layout})")]
     NotRam {
         /// First address.
-        physical: u64,
+        physical: PhysAddr,
         /// Bytes.
         length: u64,
         /// Where the RAM is.

@@ -10,12 +10,9 @@
 //! entry definitions are its own, written from the manuals.
 //!
 //! - [`find_qemu`] says which QEMU there is, [`Qemu::start`] runs it.
-//! - [`PciAddress`] reaches configuration space through ports 0xCF8/0xCFC.
+//! - [`Qemu::config_read`] and its neighbours reach PCI configuration space through ports 0xCF8/0xCFC.
 //! - [`Edu`] lets QEMU's edu device do DMA.
 //! - [`Vtd`] brings up QEMU's VT-d in legacy mode, switches a device from table to table, and reads fault records.
-//!
-//! Addresses that the machine sees (RAM, registers) are named `physical`; addresses that a device emits are named
-//! `iova`.
 
 mod edu;
 mod error;
@@ -32,6 +29,5 @@ pub use edu::{Direction, Edu};
 pub use error::QemuError;
 pub use find::{Installed, QEMU_VARIABLE, find_qemu};
 pub use machine::{Options, Qemu};
-pub use pci::PciAddress;
 pub use ram::GuestRam;
 pub use vtd::{ContextEntry, FaultLog, FaultRecord, Invalidation, Placement, Vtd};

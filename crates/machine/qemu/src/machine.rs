@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
+use dxgk_hw::PhysAddr;
 use tempfile::TempDir;
 
 use crate::error::QemuError;
@@ -163,11 +164,11 @@ impl Qemu {
     ///
     /// # Errors
     /// As [`Qemu::ask`].
-    pub fn read(&self, physical: u64, bytes: usize) -> Result<Vec<u8>, QemuError> {
+    pub fn read(&self, physical: PhysAddr, bytes: usize) -> Result<Vec<u8>, QemuError> {
         if bytes == 0 {
             return Ok(Vec::new());
         }
-        let command = format!("read {physical:#x} {bytes:#x}");
+        let command = format!("read {physical} {bytes:#x}");
         let answer = self.ask(&command)?;
         match qtest::bytes(&answer) {
             Some(read) if read.len() == bytes => Ok(read),
@@ -179,11 +180,11 @@ impl Qemu {
     ///
     /// # Errors
     /// As [`Qemu::ask`].
-    pub fn write(&self, physical: u64, bytes: &[u8]) -> Result<(), QemuError> {
+    pub fn write(&self, physical: PhysAddr, bytes: &[u8]) -> Result<(), QemuError> {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.ask(&format!("write {physical:#x} {:#x} {}", bytes.len(), qtest::hex(bytes))).map(drop)
+        self.ask(&format!("write {physical} {:#x} {}", bytes.len(), qtest::hex(bytes))).map(drop)
     }
 
     /// Lets virtual time pass, so that device timers fire: where the clock is stepped, by `nanoseconds`; where it
@@ -207,14 +208,14 @@ macro_rules! accesses {
             $(
                 #[doc = concat!("Reads ", $words, ".\n\n# Errors\nAs [`Qemu::ask`].")]
                 pub fn $read(&self, $address: $address_type) -> Result<$type, QemuError> {
-                    let command = format!(concat!($command_read, " {:#x}"), $address);
+                    let command = format!(concat!($command_read, " {}"), $address);
                     let value = self.ask_number(&command)?;
                     <$type>::try_from(value).map_err(|_| self.refused(&command, format!("OK {value:#x}")))
                 }
 
                 #[doc = concat!("Writes ", $words, ".\n\n# Errors\nAs [`Qemu::ask`].")]
                 pub fn $write(&self, $address: $address_type, value: $type) -> Result<(), QemuError> {
-                    self.ask(&format!(concat!($command_write, " {:#x} {:#x}"), $address, value)).map(drop)
+                    self.ask(&format!(concat!($command_write, " {} {:#x}"), $address, value)).map(drop)
                 }
             )*
         }
@@ -222,10 +223,10 @@ macro_rules! accesses {
 }
 
 accesses! {
-    readb, writeb, "readb", "writeb", u8, physical: u64, "a byte of memory or of a register";
-    readw, writew, "readw", "writew", u16, physical: u64, "a 16-bit word of memory or a register";
-    readl, writel, "readl", "writel", u32, physical: u64, "a 32-bit word of memory or a register";
-    readq, writeq, "readq", "writeq", u64, physical: u64, "a 64-bit word of memory or a register";
+    readb, writeb, "readb", "writeb", u8, physical: PhysAddr, "a byte of memory or of a register";
+    readw, writew, "readw", "writew", u16, physical: PhysAddr, "a 16-bit word of memory or a register";
+    readl, writel, "readl", "writel", u32, physical: PhysAddr, "a 32-bit word of memory or a register";
+    readq, writeq, "readq", "writeq", u64, physical: PhysAddr, "a 64-bit word of memory or a register";
     inb, outb, "inb", "outb", u8, port: u16, "an 8-bit I/O port";
     inw, outw, "inw", "outw", u16, port: u16, "a 16-bit I/O port";
     inl, outl, "inl", "outl", u32, port: u16, "a 32-bit I/O port";

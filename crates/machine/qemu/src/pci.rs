@@ -3,7 +3,7 @@
 //! Source: PCI Local Bus Specification 3.0, sections 3.2.2.3.2 (configuration mechanism #1), 6.1 (header) and
 //! 6.2.5.1 (base address registers).
 
-use std::fmt;
+use dxgk_hw::RequesterId;
 
 use crate::error::QemuError;
 use crate::machine::Qemu;
@@ -11,91 +11,52 @@ use crate::machine::Qemu;
 const CONFIG_ADDRESS: u16 = 0xcf8;
 const CONFIG_DATA: u16 = 0xcfc;
 
-/// Bit of the Command register: the function answers to memory addresses.
-const MEMORY_SPACE: u16 = 1 << 1;
-/// Bit of the Command register: the function may do DMA.
-const BUS_MASTER: u16 = 1 << 2;
+/// Byte offset of the Command register, and of Status in the upper half of the same word.
+const COMMAND: u8 = 0x04;
+/// Command bit 1: the function answers to memory addresses.
+const MEMORY_SPACE: u32 = 1 << 1;
+/// Command bit 2: the function may do DMA.
+const BUS_MASTER: u32 = 1 << 2;
+/// Byte offset of BAR 0.
+const BASE_ADDRESS: u8 = 0x10;
 
-/// A PCI function's place: bus, device, function. As a number, it is the source-id of its DMA.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PciAddress {
-    bus: u8,
-    device: u8,
-    function: u8,
-}
-
-impl fmt::Display for PciAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02x}:{:02x}.{}", self.bus, self.device, self.function)
-    }
-}
-
-impl PciAddress {
-    /// The function at `bus`, `device` (0 to 31), `function` (0 to 7); nothing for larger numbers.
-    #[must_use]
-    pub const fn new(bus: u8, device: u8, function: u8) -> Option<Self> {
-        if device < 32 && function < 8 { Some(Self { bus, device, function }) } else { None }
-    }
-
-    /// The bus number.
-    #[must_use]
-    pub const fn bus(self) -> u8 {
-        self.bus
-    }
-
-    /// Device and function in one byte: the index into a VT-d context table.
-    #[must_use]
-    pub const fn devfn(self) -> u8 {
-        (self.device << 3) | self.function
-    }
-
-    /// The 16-bit requester id that the IOMMU sees.
-    #[must_use]
-    pub const fn source_id(self) -> u16 {
-        ((self.bus as u16) << 8) | self.devfn() as u16
-    }
-
-    /// Reads the 32-bit word of configuration space that holds byte `register`.
+impl Qemu {
+    /// Reads the 32-bit word of `function`'s configuration space that holds byte `register`.
     ///
     /// # Errors
     /// As [`Qemu::ask`].
-    pub fn config_read(self, qemu: &Qemu, register: u8) -> Result<u32, QemuError> {
-        self.select(qemu, register)?;
-        qemu.inl(CONFIG_DATA)
+    pub fn config_read(&self, function: RequesterId, register: u8) -> Result<u32, QemuError> {
+        self.outl(CONFIG_ADDRESS, config_address(function, register))?;
+        self.inl(CONFIG_DATA)
     }
 
-    /// Writes the 32-bit word of configuration space that holds byte `register`.
+    /// Writes the 32-bit word of `function`'s configuration space that holds byte `register`.
     ///
     /// # Errors
     /// As [`Qemu::ask`].
-    pub fn config_write(self, qemu: &Qemu, register: u8, value: u32) -> Result<(), QemuError> {
-        self.select(qemu, register)?;
-        qemu.outl(CONFIG_DATA, value)
-    }
-
-    fn select(self, qemu: &Qemu, register: u8) -> Result<(), QemuError> {
-        let address = (1 << 31) | (u32::from(self.source_id()) << 8) | u32::from(register & 0xfc);
-        qemu.outl(CONFIG_ADDRESS, address)
+    pub fn config_write(&self, function: RequesterId, register: u8, value: u32) -> Result<(), QemuError> {
+        self.outl(CONFIG_ADDRESS, config_address(function, register))?;
+        self.outl(CONFIG_DATA, value)
     }
 
     /// Vendor id in the low, device id in the high half; all ones where there is no function.
     ///
     /// # Errors
     /// As [`Qemu::ask`].
-    pub fn identity(self, qemu: &Qemu) -> Result<u32, QemuError> {
-        self.config_read(qemu, 0)
+    pub fn pci_identity(&self, function: RequesterId) -> Result<u32, QemuError> {
+        self.config_read(function, 0)
     }
 
-    /// Gives memory BAR `index` (0 to 5) the 32-bit address `physical` and returns the BAR's size in bytes, as the
-    /// function reports it; 0 if it has no such BAR.
+    /// Gives the 32-bit memory BAR `index` (0 to 5; larger numbers mean 5) the address `base` and returns the BAR's
+    /// size in bytes as the function reports it; 0 if it has no such BAR.
     ///
     /// # Errors
     /// As [`Qemu::ask`].
-    pub fn assign_bar(self, qemu: &Qemu, index: u8, physical: u32) -> Result<u64, QemuError> {
-        let register = 0x10 + 4 * index.min(5);
-        self.config_write(qemu, register, u32::MAX)?;
-        let mask = self.config_read(qemu, register)? & !0xf;
-        self.config_write(qemu, register, physical)?;
+    pub fn assign_memory_bar(&self, function: RequesterId, index: u8, base: u32) -> Result<u64, QemuError> {
+        let register = BASE_ADDRESS + 4 * index.min(5);
+        self.config_write(function, register, u32::MAX)?;
+        let mask = self.config_read(function, register)? & !0xf;
+        self.config_write(function, register, base)?;
         Ok(if mask == 0 { 0 } else { u64::from(!mask) + 1 })
     }
 
@@ -103,11 +64,15 @@ impl PciAddress {
     ///
     /// # Errors
     /// As [`Qemu::ask`].
-    pub fn enable(self, qemu: &Qemu) -> Result<(), QemuError> {
-        // The upper half is Status, whose bits are cleared by writing ones: zeros leave it alone.
-        let command = self.config_read(qemu, 4)? & 0xffff;
-        self.config_write(qemu, 4, command | u32::from(MEMORY_SPACE | BUS_MASTER))
+    pub fn enable_pci(&self, function: RequesterId) -> Result<(), QemuError> {
+        // Status bits are cleared by writing ones: zeros leave them alone.
+        let command = self.config_read(function, COMMAND)? & 0xffff;
+        self.config_write(function, COMMAND, command | MEMORY_SPACE | BUS_MASTER)
     }
+}
+
+fn config_address(function: RequesterId, register: u8) -> u32 {
+    (1 << 31) | (u32::from(function.0) << 8) | u32::from(register & 0xfc)
 }
 
 #[cfg(test)]
@@ -115,11 +80,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_source_id_is_bus_device_function() {
-        let edu = PciAddress::new(0, 3, 0).unwrap();
-        assert_eq!((edu.source_id(), edu.devfn()), (0x18, 0x18));
-        assert_eq!(PciAddress::new(0xab, 31, 7).unwrap().source_id(), 0xabff);
-        assert_eq!(PciAddress::new(0, 32, 0), None);
-        assert_eq!(PciAddress::new(0, 0, 8), None);
+    fn the_address_word_names_bus_device_function_and_a_whole_word() {
+        assert_eq!(config_address(RequesterId::new(0, 3, 0), 0x13), 0x8000_1810);
+        assert_eq!(config_address(RequesterId::new(0xab, 31, 7), 0), 0x80ab_ff00);
     }
 }

@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use dxgk_hw::PhysAddr;
+
 use crate::error::QemuError;
 
 const GIB: u64 = 1 << 30;
@@ -50,11 +52,12 @@ impl GuestRam {
 
     /// The ranges of guest-physical addresses that are RAM, as (start, bytes), lowest first.
     #[must_use]
-    pub fn ranges(&self) -> Vec<(u64, u64)> {
+    pub fn ranges(&self) -> Vec<(PhysAddr, u64)> {
+        let zero = PhysAddr::new(0);
         if self.bytes >= SPLIT_FROM {
-            vec![(0, LOW_BYTES), (HIGH_START, self.bytes - LOW_BYTES)]
+            vec![(zero, LOW_BYTES), (PhysAddr::new(HIGH_START), self.bytes - LOW_BYTES)]
         } else {
-            vec![(0, self.bytes)]
+            vec![(zero, self.bytes)]
         }
     }
 
@@ -62,7 +65,7 @@ impl GuestRam {
     ///
     /// # Errors
     /// [`QemuError::NotRam`] if the range is not wholly inside one range of RAM, [`QemuError::Host`] for file errors.
-    pub fn read(&self, physical: u64, into: &mut [u8]) -> Result<(), QemuError> {
+    pub fn read(&self, physical: PhysAddr, into: &mut [u8]) -> Result<(), QemuError> {
         let at = self.file_offset(physical, into.len() as u64)?;
         self.file.read_exact_at(into, at).map_err(|source| self.host("cannot read the RAM file", source))
     }
@@ -71,7 +74,7 @@ impl GuestRam {
     ///
     /// # Errors
     /// As [`GuestRam::read`].
-    pub fn write(&self, physical: u64, bytes: &[u8]) -> Result<(), QemuError> {
+    pub fn write(&self, physical: PhysAddr, bytes: &[u8]) -> Result<(), QemuError> {
         let at = self.file_offset(physical, bytes.len() as u64)?;
         self.file.write_all_at(bytes, at).map_err(|source| self.host("cannot write the RAM file", source))
     }
@@ -80,10 +83,10 @@ impl GuestRam {
         QemuError::Host { what, path: self.path.clone(), source }
     }
 
-    fn file_offset(&self, physical: u64, length: u64) -> Result<u64, QemuError> {
+    fn file_offset(&self, physical: PhysAddr, length: u64) -> Result<u64, QemuError> {
         let mut file_start = 0;
         for (start, bytes) in self.ranges() {
-            if let Some(within) = physical.checked_sub(start)
+            if let Some(within) = physical.get().checked_sub(start.get())
                 && within.checked_add(length).is_some_and(|end| end <= bytes)
             {
                 return Ok(file_start + within);
@@ -91,7 +94,7 @@ impl GuestRam {
             file_start += bytes;
         }
         let layout: Vec<String> =
-            self.ranges().iter().map(|(start, bytes)| format!("{start:#x}+{bytes:#x}")).collect();
+            self.ranges().iter().map(|(start, bytes)| format!("{start}+{bytes:#x}")).collect();
         Err(QemuError::NotRam { physical, length, layout: layout.join(", ") })
     }
 }
@@ -109,27 +112,30 @@ mod tests {
     #[test]
     fn large_ram_is_split_around_the_hole_below_4_gib() {
         let (_folder, ram) = ram(8 * GIB);
-        assert_eq!(ram.file_offset(2 * GIB - 8, 8).unwrap(), 2 * GIB - 8);
-        assert_eq!(ram.file_offset(4 * GIB, 8).unwrap(), 2 * GIB);
-        assert_eq!(ram.file_offset(10 * GIB - 8, 8).unwrap(), 8 * GIB - 8);
+        assert_eq!(ram.file_offset(PhysAddr::new(2 * GIB - 8), 8).unwrap(), 2 * GIB - 8);
+        assert_eq!(ram.file_offset(PhysAddr::new(4 * GIB), 8).unwrap(), 2 * GIB);
+        assert_eq!(ram.file_offset(PhysAddr::new(10 * GIB - 8), 8).unwrap(), 8 * GIB - 8);
         for outside in [2 * GIB - 7, 2 * GIB, 3 * GIB, 4 * GIB - 8, 10 * GIB - 7, u64::MAX] {
-            assert!(matches!(ram.file_offset(outside, 8), Err(QemuError::NotRam { .. })), "{outside:#x}");
+            assert!(
+                matches!(ram.file_offset(PhysAddr::new(outside), 8), Err(QemuError::NotRam { .. })),
+                "{outside:#x}"
+            );
         }
     }
 
     #[test]
     fn small_ram_is_one_range() {
         let (_folder, ram) = ram(SPLIT_FROM - (2 << 20));
-        assert_eq!(ram.ranges(), [(0, SPLIT_FROM - (2 << 20))]);
-        assert_eq!(ram.file_offset(2 * GIB, 8).unwrap(), 2 * GIB);
+        assert_eq!(ram.ranges(), [(PhysAddr::new(0), SPLIT_FROM - (2 << 20))]);
+        assert_eq!(ram.file_offset(PhysAddr::new(2 * GIB), 8).unwrap(), 2 * GIB);
     }
 
     #[test]
     fn what_was_written_is_read_back_and_the_rest_is_zero() {
         let (_folder, ram) = ram(8 * GIB);
-        ram.write(5 * GIB, b"tag").unwrap();
+        ram.write(PhysAddr::new(5 * GIB), b"tag").unwrap();
         let mut back = [1; 4];
-        ram.read(5 * GIB, &mut back).unwrap();
+        ram.read(PhysAddr::new(5 * GIB), &mut back).unwrap();
         assert_eq!(&back, b"tag\0");
     }
 }

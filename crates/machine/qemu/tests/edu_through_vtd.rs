@@ -7,9 +7,10 @@
 
 use std::sync::Arc;
 
+use dxgk_hw::{LogicalAddr, PhysAddr, RequesterId};
 use dxgk_qemu::{
-    ContextEntry, Direction, Edu, FaultLog, FaultRecord, Invalidation, Options, PciAddress, Placement, Qemu,
-    QemuError, Vtd, find_qemu,
+    ContextEntry, Direction, Edu, FaultLog, FaultRecord, Invalidation, Options, Placement, Qemu, QemuError,
+    Vtd, find_qemu,
 };
 
 const GIB: u64 = 1 << 30;
@@ -19,8 +20,11 @@ const READ: u64 = 1;
 const WRITE: u64 = 2;
 const LARGE: u64 = 1 << 7;
 
-const QUEUED: Placement =
-    Placement { root_table: 0x10_0000, context_table: 0x10_1000, queue: Some(0x10_2000) };
+const QUEUED: Placement = Placement {
+    root_table: PhysAddr::new(0x10_0000),
+    context_table: PhysAddr::new(0x10_1000),
+    queue: Some(PhysAddr::new(0x10_2000)),
+};
 const BY_REGISTER: Placement = Placement { queue: None, ..QUEUED };
 
 /// The hand-written table: one page for each level.
@@ -51,20 +55,20 @@ fn bench(placement: Placement) -> Option<Bench> {
     };
     let options = Options::new(16 * GIB).device(Vtd::argument(48)).device(Edu::argument(3));
     let qemu = Arc::new(Qemu::start(&installed, &options).unwrap());
-    let edu = Edu::attach(Arc::clone(&qemu), PciAddress::new(0, 3, 0).unwrap(), 0xfe00_0000).unwrap();
+    let edu = Edu::attach(Arc::clone(&qemu), RequesterId::new(0, 3, 0), 0xfe00_0000).unwrap();
     let vtd = Vtd::bring_up(Arc::clone(&qemu), placement).unwrap();
     Some(Bench { qemu, edu, vtd })
 }
 
 impl Bench {
     fn entry(&self, table: u64, index: u64, value: u64) {
-        self.qemu.ram().write(table + index * 8, &value.to_le_bytes()).unwrap();
+        self.qemu.ram().write(PhysAddr::new(table + index * 8), &value.to_le_bytes()).unwrap();
     }
 
     /// Maps `IOVA` alone to `FRAME` with `access`.
     fn map_one_page(&mut self, access: u64) {
         for table in [L4, L3, L2, L1] {
-            self.qemu.ram().write(table, &[0; 4096]).unwrap();
+            self.qemu.ram().write(PhysAddr::new(table), &[0; 4096]).unwrap();
         }
         self.entry(L4, 1, L3 | READ | WRITE);
         self.entry(L3, 2, L2 | READ | WRITE);
@@ -74,33 +78,37 @@ impl Bench {
     }
 
     fn translate(&mut self) {
-        let entry = ContextEntry::SecondStage { domain: 1, root: L4, levels: 4 };
-        self.vtd.switch(self.edu.address(), entry).unwrap();
+        let entry = ContextEntry::SecondStage { domain: 1, root: PhysAddr::new(L4), levels: 4 };
+        self.vtd.switch(self.edu.requester(), entry).unwrap();
     }
 
     fn pass_through(&mut self) {
-        self.vtd.switch(self.edu.address(), ContextEntry::PassThrough { domain: 2 }).unwrap();
+        self.vtd.switch(self.edu.requester(), ContextEntry::PassThrough { domain: 2 }).unwrap();
     }
 
     /// Puts `bytes` at the beginning of the device's buffer, untranslated.
     fn fill_device(&mut self, bytes: &[u8]) {
         self.pass_through();
-        self.qemu.ram().write(0x30_0000, bytes).unwrap();
-        self.edu.dma(Direction::FromRam, 0, 0x30_0000, bytes.len() as u64).unwrap();
+        self.qemu.ram().write(PhysAddr::new(0x30_0000), bytes).unwrap();
+        self.dma(Direction::FromRam, 0, 0x30_0000, bytes.len() as u64);
         self.translate();
     }
 
     /// The first 8 bytes of the device's buffer, untranslated.
     fn device_bytes(&mut self) -> [u8; 8] {
         self.pass_through();
-        self.edu.dma(Direction::ToRam, 0, 0x30_1000, 8).unwrap();
+        self.dma(Direction::ToRam, 0, 0x30_1000, 8);
         self.translate();
         self.ram(0x30_1000)
     }
 
+    fn dma(&self, direction: Direction, offset: u64, iova: u64, bytes: u64) {
+        self.edu.dma(direction, offset, LogicalAddr::new(iova), bytes).unwrap();
+    }
+
     fn ram(&self, physical: u64) -> [u8; 8] {
         let mut bytes = [0; 8];
-        self.qemu.ram().read(physical, &mut bytes).unwrap();
+        self.qemu.ram().read(PhysAddr::new(physical), &mut bytes).unwrap();
         bytes
     }
 
@@ -109,7 +117,12 @@ impl Bench {
     }
 
     fn one_fault(&self, page: u64, read: bool, reason: u8) {
-        let record = FaultRecord { source_id: 0x18, page, read, reason };
+        let record = FaultRecord {
+            requester: self.edu.requester(),
+            page: LogicalAddr::new(page).page(),
+            read,
+            reason,
+        };
         assert_eq!(self.fault(), FaultLog { records: vec![record], overflowed: false });
     }
 }
@@ -119,20 +132,20 @@ fn a_mapped_page_is_reached_both_ways_and_its_neighbours_are_blocked_and_recorde
     for placement in [QUEUED, BY_REGISTER] {
         let Some(mut bench) = bench(placement) else { return };
         bench.map_one_page(READ | WRITE);
-        bench.qemu.ram().write(FRAME + 0x10, b"of-frame").unwrap();
-        bench.edu.dma(Direction::FromRam, 0, IOVA + 0x10, 8).unwrap();
+        bench.qemu.ram().write(PhysAddr::new(FRAME + 0x10), b"of-frame").unwrap();
+        bench.dma(Direction::FromRam, 0, IOVA + 0x10, 8);
         assert!(bench.fault().is_empty());
         assert_eq!(&bench.device_bytes(), b"of-frame");
 
         bench.fill_device(b"from-edu");
-        bench.edu.dma(Direction::ToRam, 0, IOVA + 0xff8, 8).unwrap();
+        bench.dma(Direction::ToRam, 0, IOVA + 0xff8, 8);
         assert!(bench.fault().is_empty());
         assert_eq!(&bench.ram(FRAME + 0xff8), b"from-edu");
 
         for hole in [IOVA - 4096, IOVA + 4096, IOVA + 2 * MIB, IOVA - GIB, IOVA + (1 << 39), 0] {
-            bench.edu.dma(Direction::ToRam, 0, hole + 0x20, 8).unwrap();
+            bench.dma(Direction::ToRam, 0, hole + 0x20, 8);
             bench.one_fault(hole, false, FaultRecord::NO_WRITE_PERMISSION);
-            bench.edu.dma(Direction::FromRam, 0, hole + 0x20, 8).unwrap();
+            bench.dma(Direction::FromRam, 0, hole + 0x20, 8);
             bench.one_fault(hole, true, FaultRecord::NO_READ_PERMISSION);
         }
         assert_eq!(bench.ram(FRAME + 0x20), [0; 8]);
@@ -151,9 +164,9 @@ fn a_missing_permission_blocks_that_way_only() {
     ] {
         bench.map_one_page(access);
         for direction in [Direction::ToRam, Direction::FromRam] {
-            bench.qemu.ram().write(FRAME, b"original").unwrap();
+            bench.qemu.ram().write(PhysAddr::new(FRAME), b"original").unwrap();
             bench.vtd.invalidate(Invalidation::Domain(1)).unwrap();
-            bench.edu.dma(direction, 16, IOVA, 8).unwrap();
+            bench.dma(direction, 16, IOVA, 8);
             if direction == blocked {
                 bench.one_fault(IOVA, direction == Direction::FromRam, reason);
                 assert_eq!(&bench.ram(FRAME), b"original");
@@ -172,20 +185,20 @@ fn large_pages_and_three_levels_translate() {
     bench.entry(L2, 6, (5 * GIB + 4 * MIB) | LARGE | READ | WRITE);
     bench.fill_device(b"from-edu");
     let in_1g = 0x1234_5678;
-    bench.edu.dma(Direction::ToRam, 0, (1 << 39) | (5 << 30) | in_1g, 8).unwrap();
+    bench.dma(Direction::ToRam, 0, (1 << 39) | (5 << 30) | in_1g, 8);
     assert_eq!(&bench.ram(6 * GIB + in_1g), b"from-edu");
     let in_2m = 0x12_3456;
-    bench.edu.dma(Direction::ToRam, 0, (1 << 39) | (2 << 30) | (6 << 21) | in_2m, 8).unwrap();
+    bench.dma(Direction::ToRam, 0, (1 << 39) | (2 << 30) | (6 << 21) | in_2m, 8);
     assert_eq!(&bench.ram(5 * GIB + 4 * MIB + in_2m), b"from-edu");
     assert!(bench.fault().is_empty());
 
     // The same tree without its top level.
-    let three = ContextEntry::SecondStage { domain: 3, root: L3, levels: 3 };
-    bench.vtd.switch(bench.edu.address(), three).unwrap();
-    bench.edu.dma(Direction::ToRam, 0, (5 << 30) | 0x40, 8).unwrap();
+    let three = ContextEntry::SecondStage { domain: 3, root: PhysAddr::new(L3), levels: 3 };
+    bench.vtd.switch(bench.edu.requester(), three).unwrap();
+    bench.dma(Direction::ToRam, 0, (5 << 30) | 0x40, 8);
     assert_eq!(&bench.ram(6 * GIB + 0x40), b"from-edu");
     assert!(bench.fault().is_empty());
-    bench.edu.dma(Direction::ToRam, 0, (1 << 39) | (5 << 30), 8).unwrap();
+    bench.dma(Direction::ToRam, 0, (1 << 39) | (5 << 30), 8);
     bench.one_fault((1 << 39) | (5 << 30), false, FaultRecord::BEYOND_ADDRESS_WIDTH);
 }
 
@@ -195,20 +208,23 @@ fn a_changed_entry_goes_on_translating_until_an_invalidation_covers_it() {
         let Some(mut bench) = bench(placement) else { return };
         bench.map_one_page(READ | WRITE);
         bench.fill_device(b"from-edu");
-        bench.edu.dma(Direction::ToRam, 0, IOVA, 8).unwrap();
+        bench.dma(Direction::ToRam, 0, IOVA, 8);
         bench.entry(L1, 4, 0);
         for elsewhere in [
             Invalidation::Domain(7),
-            Invalidation::Pages { domain: 1, iova: IOVA + 4096, order: 0 },
-            Invalidation::Pages { domain: 7, iova: IOVA, order: 0 },
+            Invalidation::Pages { domain: 1, first: LogicalAddr::new(IOVA + 4096).page(), order: 0 },
+            Invalidation::Pages { domain: 7, first: LogicalAddr::new(IOVA).page(), order: 0 },
         ] {
             bench.vtd.invalidate(elsewhere).unwrap();
-            bench.edu.dma(Direction::ToRam, 0, IOVA + 64, 8).unwrap();
+            bench.dma(Direction::ToRam, 0, IOVA + 64, 8);
             assert!(bench.fault().is_empty(), "{elsewhere:?} does not cover the page");
         }
         assert_eq!(&bench.ram(FRAME + 64), b"from-edu");
-        bench.vtd.invalidate(Invalidation::Pages { domain: 1, iova: IOVA, order: 0 }).unwrap();
-        bench.edu.dma(Direction::ToRam, 0, IOVA + 128, 8).unwrap();
+        bench
+            .vtd
+            .invalidate(Invalidation::Pages { domain: 1, first: LogicalAddr::new(IOVA).page(), order: 0 })
+            .unwrap();
+        bench.dma(Direction::ToRam, 0, IOVA + 128, 8);
         bench.one_fault(IOVA, false, FaultRecord::NO_WRITE_PERMISSION);
         assert_eq!(bench.ram(FRAME + 128), [0; 8]);
     }
@@ -219,10 +235,10 @@ fn reserved_bits_and_absent_contexts_are_recorded_as_such() {
     let Some(mut bench) = bench(QUEUED) else { return };
     bench.map_one_page(READ | WRITE);
     bench.entry(L1, 4, FRAME | READ | WRITE | (1 << 51));
-    bench.edu.dma(Direction::FromRam, 0, IOVA, 8).unwrap();
+    bench.dma(Direction::FromRam, 0, IOVA, 8);
     bench.one_fault(IOVA, true, FaultRecord::RESERVED_BIT);
-    bench.vtd.switch(bench.edu.address(), ContextEntry::Absent).unwrap();
-    bench.edu.dma(Direction::FromRam, 0, IOVA, 8).unwrap();
+    bench.vtd.switch(bench.edu.requester(), ContextEntry::Absent).unwrap();
+    bench.dma(Direction::FromRam, 0, IOVA, 8);
     bench.one_fault(IOVA, true, FaultRecord::CONTEXT_NOT_PRESENT);
 }
 
@@ -233,7 +249,10 @@ fn what_qemu_refuses_is_an_error_that_names_it() {
     let refused = bench.qemu.ask("frobnicate").unwrap_err();
     assert!(matches!(refused, QemuError::Refused { .. }));
     assert!(refused.to_string().contains(&format!("QEMU {version}")), "{refused}");
-    assert!(matches!(bench.edu.dma(Direction::FromRam, 4000, 0, 96), Err(QemuError::Unsupported { .. })));
+    assert!(matches!(
+        bench.edu.dma(Direction::FromRam, 4000, LogicalAddr::new(0), 96),
+        Err(QemuError::Unsupported { .. })
+    ));
     let bad = Qemu::start(bench.qemu.installed(), &Options::new(GIB).device("no-such-device")).unwrap_err();
     assert!(
         matches!(&bad, QemuError::NotStarted { stderr, .. } if stderr.contains("no-such-device")),
@@ -244,13 +263,13 @@ fn what_qemu_refuses_is_an_error_that_names_it() {
 #[test]
 fn memory_written_through_the_socket_is_the_memory_in_the_file() {
     let Some(bench) = bench(QUEUED) else { return };
-    bench.qemu.write(4 * GIB + 3, &[1, 2, 3]).unwrap();
+    bench.qemu.write(PhysAddr::new(4 * GIB + 3), &[1, 2, 3]).unwrap();
     let mut file = [0; 8];
-    bench.qemu.ram().read(4 * GIB, &mut file).unwrap();
+    bench.qemu.ram().read(PhysAddr::new(4 * GIB), &mut file).unwrap();
     assert_eq!(file, [0, 0, 0, 1, 2, 3, 0, 0]);
-    bench.qemu.ram().write(2 * GIB - 8, &0x1122_3344_5566_7788_u64.to_le_bytes()).unwrap();
-    assert_eq!(bench.qemu.readq(2 * GIB - 8).unwrap(), 0x1122_3344_5566_7788);
-    assert_eq!(bench.qemu.readb(2 * GIB - 1).unwrap(), 0x11);
-    bench.qemu.writew(2 * GIB - 2, 0xbeef).unwrap();
-    assert_eq!(bench.qemu.read(2 * GIB - 2, 2).unwrap(), [0xef, 0xbe]);
+    bench.qemu.ram().write(PhysAddr::new(2 * GIB - 8), &0x1122_3344_5566_7788_u64.to_le_bytes()).unwrap();
+    assert_eq!(bench.qemu.readq(PhysAddr::new(2 * GIB - 8)).unwrap(), 0x1122_3344_5566_7788);
+    assert_eq!(bench.qemu.readb(PhysAddr::new(2 * GIB - 1)).unwrap(), 0x11);
+    bench.qemu.writew(PhysAddr::new(2 * GIB - 2), 0xbeef).unwrap();
+    assert_eq!(bench.qemu.read(PhysAddr::new(2 * GIB - 2), 2).unwrap(), [0xef, 0xbe]);
 }

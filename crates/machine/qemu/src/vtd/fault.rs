@@ -1,15 +1,17 @@
 //! The unit's primary fault log (VT-d sections 7.2 and 11.4.14).
 
+use dxgk_hw::{LogicalAddr, LogicalPage, RequesterId};
+
 use super::{Vtd, spec};
 use crate::error::QemuError;
 
 /// One blocked request, as the unit recorded it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultRecord {
-    /// Who asked: bus, device, function.
-    pub source_id: u16,
-    /// The 4 KiB page that was asked for.
-    pub page: u64,
+    /// Who asked.
+    pub requester: RequesterId,
+    /// The page that was asked for.
+    pub page: LogicalPage,
     /// Whether it was a read; a write otherwise.
     pub read: bool,
     /// The fault reason, 8 bits (VT-d section 7.1.3, table "Fault Reasons").
@@ -55,23 +57,23 @@ impl Vtd {
     /// # Errors
     /// As [`crate::Qemu::ask`].
     pub fn take_faults(&self) -> Result<FaultLog, QemuError> {
-        let status = self.qemu.readl(spec::REGISTERS + spec::FAULT_STATUS)?;
+        let status = self.qemu.readl(spec::register(spec::FAULT_STATUS))?;
         let mut log = FaultLog { records: Vec::new(), overflowed: status & spec::FAULT_OVERFLOW != 0 };
         if status & spec::FAULT_PENDING != 0 {
-            let first = spec::REGISTERS + spec::fault_records(self.capability);
+            let first = spec::fault_records(self.capability);
             for index in 0..spec::fault_record_count(self.capability) {
                 let record = first + index * 16;
-                let high = self.qemu.readq(record + 8)?;
+                let high = self.qemu.readq(spec::register(record + 8))?;
                 if high & spec::RECORD_VALID == 0 {
                     continue;
                 }
-                log.records.push(decode(self.qemu.readq(record)?, high));
+                log.records.push(decode(self.qemu.readq(spec::register(record))?, high));
                 // The valid bit is cleared by writing a one to it (section 11.4.14, field F).
-                self.qemu.writel(record + 12, 1 << 31)?;
+                self.qemu.writel(spec::register(record + 12), 1 << 31)?;
             }
         }
         if log.overflowed {
-            self.qemu.writel(spec::REGISTERS + spec::FAULT_STATUS, spec::FAULT_OVERFLOW)?;
+            self.qemu.writel(spec::register(spec::FAULT_STATUS), spec::FAULT_OVERFLOW)?;
         }
         Ok(log)
     }
@@ -79,8 +81,8 @@ impl Vtd {
 
 fn decode(low: u64, high: u64) -> FaultRecord {
     FaultRecord {
-        source_id: (high & 0xffff) as u16,
-        page: low & !0xfff,
+        requester: RequesterId((high & 0xffff) as u16),
+        page: LogicalAddr::new(low).page(),
         read: high & spec::RECORD_READ != 0,
         reason: ((high >> 32) & 0xff) as u8,
     }
@@ -88,14 +90,16 @@ fn decode(low: u64, high: u64) -> FaultRecord {
 
 #[cfg(test)]
 mod tests {
+    use dxgk_hw::{LogicalPage, RequesterId};
+
     use super::*;
 
     #[test]
     fn a_record_is_taken_apart_as_the_manual_draws_it() {
         let record = decode(0x0000_7fff_1234_5000, (1 << 63) | (1 << 62) | (6 << 32) | 0x18);
         let wanted = FaultRecord {
-            source_id: 0x18,
-            page: 0x7fff_1234_5000,
+            requester: RequesterId::new(0, 3, 0),
+            page: LogicalPage::new(0x7_fff1_2345),
             read: true,
             reason: FaultRecord::NO_READ_PERMISSION,
         };

@@ -10,9 +10,10 @@ mod spec;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dxgk_hw::{LogicalPage, PAGE_SIZE, PhysAddr, RequesterId};
+
 use crate::error::QemuError;
 use crate::machine::Qemu;
-use crate::pci::PciAddress;
 
 pub use fault::{FaultLog, FaultRecord};
 
@@ -23,12 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement {
     /// One page for the root table.
-    pub root_table: u64,
+    pub root_table: PhysAddr,
     /// One page for the context table of the one bus.
-    pub context_table: u64,
+    pub context_table: PhysAddr,
     /// Two pages, the invalidation queue and the word that its wait descriptors write; without them, invalidation is
     /// done by register.
-    pub queue: Option<u64>,
+    pub queue: Option<PhysAddr>,
 }
 
 /// What a device's context entry says (VT-d section 9.3).
@@ -46,7 +47,7 @@ pub enum ContextEntry {
         /// Domain id, the IOTLB's tag.
         domain: u16,
         /// Physical address of the root page.
-        root: u64,
+        root: PhysAddr,
         /// Levels of the table: 3 (39-bit) or 4 (48-bit), as far as the unit walks them.
         levels: u8,
     },
@@ -59,12 +60,12 @@ pub enum Invalidation {
     Global,
     /// One domain.
     Domain(u16),
-    /// `1 << order` pages of 4 KiB of one domain, from `iova` on, which is aligned to as much.
+    /// `1 << order` pages of one domain, from `first` on, which is a multiple of as much.
     Pages {
         /// Domain id.
         domain: u16,
-        /// First address.
-        iova: u64,
+        /// First page.
+        first: LogicalPage,
         /// Logarithm of the number of pages, at most what the unit's Maximum Address Mask Value says.
         order: u8,
     },
@@ -96,11 +97,11 @@ impl Vtd {
     /// [`QemuError::WrongDevice`] if the machine has no VT-d unit, [`QemuError::NotRam`] or
     /// [`QemuError::Unsupported`] for a bad placement, [`QemuError::Stuck`] if the unit does not obey.
     pub fn bring_up(qemu: Arc<Qemu>, placement: Placement) -> Result<Self, QemuError> {
-        let version = qemu.readl(spec::REGISTERS + spec::VERSION)?;
+        let version = qemu.readl(spec::register(spec::VERSION))?;
         if version == 0 || version == u32::MAX {
             return Err(QemuError::WrongDevice {
                 qemu: qemu.installed().to_string(),
-                address: format!("{:#x}", spec::REGISTERS),
+                address: spec::register(0).to_string(),
                 found: format!("version {version:#x}"),
                 wanted: "a VT-d unit",
             });
@@ -109,25 +110,25 @@ impl Vtd {
             Some(placement.root_table),
             Some(placement.context_table),
             placement.queue,
-            placement.queue.map(|queue| queue.wrapping_add(4096)),
+            placement.queue.and_then(|queue| queue.checked_add(PAGE_SIZE)),
         ];
         for page in pages.into_iter().flatten() {
             page_address("page of the VT-d unit", page)?;
-            qemu.ram().write(page, &[0; 4096])?;
+            qemu.ram().write(page, &[0; PAGE_SIZE as usize])?;
         }
         let mut unit = Self {
-            capability: qemu.readq(spec::REGISTERS + spec::CAPABILITY)?,
-            extended_capability: qemu.readq(spec::REGISTERS + spec::EXTENDED_CAPABILITY)?,
+            capability: qemu.readq(spec::register(spec::CAPABILITY))?,
+            extended_capability: qemu.readq(spec::register(spec::EXTENDED_CAPABILITY))?,
             qemu,
             placement,
             queue_tail: 0,
             waits: 0,
         };
-        unit.write(spec::ROOT_TABLE_ADDRESS, placement.root_table)?;
+        unit.write(spec::ROOT_TABLE_ADDRESS, placement.root_table.get())?;
         unit.command(spec::ROOT_TABLE_POINTER, "taking the root table pointer")?;
         if let Some(queue) = placement.queue {
             unit.write(spec::QUEUE_TAIL, 0)?;
-            unit.write(spec::QUEUE_ADDRESS, queue)?;
+            unit.write(spec::QUEUE_ADDRESS, queue.get())?;
             unit.command(spec::QUEUED_INVALIDATION, "turning queued invalidation on")?;
         }
         unit.invalidate_contexts()?;
@@ -148,19 +149,19 @@ impl Vtd {
         self.extended_capability
     }
 
-    /// Makes `entry` the context entry of the device at `address`. The unit may go on with the old one until
+    /// Makes `entry` the context entry of the device `requester`. The unit may go on with the old one until
     /// [`Vtd::invalidate_contexts`] and then [`Vtd::invalidate`].
     ///
     /// # Errors
     /// [`QemuError::Unsupported`] for what the unit's capabilities exclude.
-    pub fn set_context(&self, address: PciAddress, entry: ContextEntry) -> Result<(), QemuError> {
+    pub fn set_context(&self, requester: RequesterId, entry: ContextEntry) -> Result<(), QemuError> {
         let [low, high] = self.encode(entry)?;
-        let root = self.placement.root_table + u64::from(address.bus()) * 16;
-        let context = self.placement.context_table + u64::from(address.devfn()) * 16;
+        let context = entry_address(self.placement.context_table, u64::from(requester.devfn()) * 16);
+        let root = entry_address(self.placement.root_table, u64::from(requester.bus()) * 16);
         let ram = self.qemu.ram();
-        ram.write(context + 8, &high.to_le_bytes())?;
+        ram.write(entry_address(context, 8), &high.to_le_bytes())?;
         ram.write(context, &low.to_le_bytes())?;
-        ram.write(root, &(self.placement.context_table | spec::PRESENT).to_le_bytes())
+        ram.write(root, &(self.placement.context_table.get() | spec::PRESENT).to_le_bytes())
     }
 
     fn encode(&self, entry: ContextEntry) -> Result<[u64; 2], QemuError> {
@@ -187,7 +188,7 @@ impl Vtd {
                         "not in the unit's CAP.SAGAW",
                     );
                 }
-                Ok([root | spec::PRESENT, tag(domain) | address_width(levels)])
+                Ok([root.get() | spec::PRESENT, tag(domain) | address_width(levels)])
             }
         }
     }
@@ -212,8 +213,8 @@ impl Vtd {
         let (granularity, domain, pages) = match what {
             Invalidation::Global => (1, 0, 0),
             Invalidation::Domain(domain) => (2, domain, 0),
-            Invalidation::Pages { domain, iova, order } => {
-                (3, domain, (iova & !0xfff) | u64::from(order & 0x3f))
+            Invalidation::Pages { domain, first, order } => {
+                (3, domain, first.address().get() | u64::from(order & 0x3f))
             }
         };
         if self.placement.queue.is_some() {
@@ -230,13 +231,13 @@ impl Vtd {
         self.wait("IOTLB invalidation", registers + 8, |value| value & spec::INVALIDATE == 0)
     }
 
-    /// Gives the device at `address` another context entry and makes the unit forget the old one and everything that
+    /// Gives the device `requester` another context entry and makes the unit forget the old one and everything that
     /// it translated.
     ///
     /// # Errors
     /// As [`Vtd::set_context`] and [`Vtd::invalidate`].
-    pub fn switch(&mut self, address: PciAddress, entry: ContextEntry) -> Result<(), QemuError> {
-        self.set_context(address, entry)?;
+    pub fn switch(&mut self, requester: RequesterId, entry: ContextEntry) -> Result<(), QemuError> {
+        self.set_context(requester, entry)?;
         self.invalidate_contexts()?;
         self.invalidate(Invalidation::Global)
     }
@@ -244,14 +245,14 @@ impl Vtd {
     /// Puts a descriptor and a wait descriptor into the queue, and waits for the status word.
     fn queue(&mut self, descriptor: [u64; 2]) -> Result<(), QemuError> {
         let Some(queue) = self.placement.queue else { return Ok(()) };
-        let status = queue + 4096;
+        let status = entry_address(queue, PAGE_SIZE);
         self.waits = self.waits.wrapping_add(1).max(1);
-        let wait = [spec::WAIT_DESCRIPTOR | (u64::from(self.waits) << 32), status];
+        let wait = [spec::WAIT_DESCRIPTOR | (u64::from(self.waits) << 32), status.get()];
         for words in [descriptor, wait] {
             let mut bytes = [0; 16];
             bytes[..8].copy_from_slice(&words[0].to_le_bytes());
             bytes[8..].copy_from_slice(&words[1].to_le_bytes());
-            self.qemu.ram().write(queue + self.queue_tail * 16, &bytes)?;
+            self.qemu.ram().write(entry_address(queue, self.queue_tail * 16), &bytes)?;
             self.queue_tail = (self.queue_tail + 1) % spec::QUEUE_ENTRIES;
         }
         self.write(spec::QUEUE_TAIL, self.queue_tail << 4)?;
@@ -262,9 +263,9 @@ impl Vtd {
             if u32::from_le_bytes(done) == self.waits {
                 return Ok(());
             }
-            let faults = self.qemu.readl(spec::REGISTERS + spec::FAULT_STATUS)?;
+            let faults = self.qemu.readl(spec::register(spec::FAULT_STATUS))?;
             if faults & spec::QUEUE_ERRORS != 0 || start.elapsed() > PATIENCE {
-                let head = self.qemu.readq(spec::REGISTERS + spec::QUEUE_HEAD)?;
+                let head = self.qemu.readq(spec::register(spec::QUEUE_HEAD))?;
                 return Err(self.stuck(
                     "the invalidation queue's wait",
                     start,
@@ -275,12 +276,12 @@ impl Vtd {
     }
 
     fn write(&self, register: u64, value: u64) -> Result<(), QemuError> {
-        self.qemu.writeq(spec::REGISTERS + register, value)
+        self.qemu.writeq(spec::register(register), value)
     }
 
     fn command(&self, bit: u32, what: &'static str) -> Result<(), QemuError> {
-        let status = self.qemu.readl(spec::REGISTERS + spec::GLOBAL_STATUS)?;
-        self.qemu.writel(spec::REGISTERS + spec::GLOBAL_COMMAND, (status & spec::STATUS_KEPT) | bit)?;
+        let status = self.qemu.readl(spec::register(spec::GLOBAL_STATUS))?;
+        self.qemu.writel(spec::register(spec::GLOBAL_COMMAND), (status & spec::STATUS_KEPT) | bit)?;
         self.wait(what, spec::GLOBAL_STATUS, |value| value & u64::from(bit) != 0)
     }
 
@@ -288,9 +289,9 @@ impl Vtd {
         let start = Instant::now();
         loop {
             let value = if register == spec::GLOBAL_STATUS {
-                u64::from(self.qemu.readl(spec::REGISTERS + register)?)
+                u64::from(self.qemu.readl(spec::register(register))?)
             } else {
-                self.qemu.readq(spec::REGISTERS + register)?
+                self.qemu.readq(spec::register(register))?
             };
             if done(value) {
                 return Ok(());
@@ -312,8 +313,14 @@ fn address_width(levels: u8) -> u64 {
     u64::from(levels.saturating_sub(2))
 }
 
-fn page_address(what: &'static str, value: u64) -> Result<(), QemuError> {
-    if value.is_multiple_of(4096) && value >> 52 == 0 {
+/// A word within a page of RAM whose address [`page_address`] has checked.
+const fn entry_address(page: PhysAddr, offset: u64) -> PhysAddr {
+    PhysAddr::new(page.get() + offset)
+}
+
+fn page_address(what: &'static str, page: PhysAddr) -> Result<(), QemuError> {
+    let value = page.get();
+    if value.is_multiple_of(PAGE_SIZE) && value >> 52 == 0 {
         return Ok(());
     }
     Err(QemuError::Unsupported { what, value, limit: "a multiple of 4096 below 2^52".to_owned() })

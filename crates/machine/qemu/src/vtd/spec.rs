@@ -3,8 +3,15 @@
 //! Source: Intel Virtualization Technology for Directed I/O, Architecture Specification, revision 4.1: chapter 9
 //! (root, context entries), section 6.5 (invalidation), section 7.3 (fault recording), chapter 11 (registers).
 
+use dxgk_hw::PhysAddr;
+
 /// Where QEMU's q35 machine puts the unit's registers.
-pub(super) const REGISTERS: u64 = 0xfed9_0000;
+const REGISTERS: u64 = 0xfed9_0000;
+
+/// The physical address of the register at `offset`.
+pub(super) const fn register(offset: u64) -> PhysAddr {
+    PhysAddr::new(REGISTERS + offset)
+}
 
 pub(super) const VERSION: u64 = 0x00;
 pub(super) const CAPABILITY: u64 = 0x08;
