@@ -1,0 +1,3 @@
+//! VT-d second stage.
+
+pub mod spec;
