@@ -1,2 +1,68 @@
-//! xtask
-fn main() {}
+//! Everything that is more than one cargo command. The same commands run here and in CI.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool for developers")]
+
+mod arrows;
+mod driver;
+mod licences;
+mod limits;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Developer commands of dxgk")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Hold the house to its rules: dependency arrows, unsafe budget, licences, file sizes.
+    Check,
+    /// All that CI runs. Installs the rustup targets and, as root, the Debian packages that it needs.
+    Test,
+    /// Build the sample miniport as a Windows driver and print where it is.
+    Driver,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::Check => check(),
+        Command::Test => test::run(),
+        Command::Driver => {
+            println!("{}", driver::build()?.display());
+            Ok(())
+        }
+    }
+}
+
+fn check() -> Result<()> {
+    let metadata = cargo_metadata::MetadataCommand::new().exec()?;
+    let mut broken = arrows::check(&metadata);
+    broken.extend(licences::check(&metadata)?);
+    broken.extend(limits::check(&metadata.workspace_root)?);
+    if broken.is_empty() {
+        println!("check: arrows, licences, unsafe budget and file sizes hold");
+        return Ok(());
+    }
+    for line in &broken {
+        eprintln!("{line}");
+    }
+    anyhow::bail!("{} rule(s) of the house broken", broken.len())
+}

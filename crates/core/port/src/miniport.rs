@@ -1,0 +1,139 @@
+//! The driver, as the port calls it.
+
+use dxgk_abi::NtStatus;
+use dxgk_hw::RequesterId;
+
+/// Why a DDI call gave nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DdiError {
+    /// The driver returned this status.
+    Failed(NtStatus),
+    /// The driver's table has no such DDI.
+    Absent,
+    /// The machine stopped during the call (bug check, unhandled exception, hang). No driver code may run after it.
+    Stopped,
+}
+
+/// What a DDI call gives.
+pub type DdiResult<T> = Result<T, DdiError>;
+
+/// What DriverEntry told the port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DriverFacts {
+    /// `Version` of its initialization data.
+    pub version: u32,
+    /// It called DxgkInitializeDisplayOnlyDriver.
+    pub display_only: bool,
+}
+
+/// A device context: what AddDevice returned, passed back to every other DDI.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeviceContext(pub u64);
+
+/// What StartDevice told the port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Started {
+    /// Video present sources.
+    pub sources: u32,
+    /// Child devices.
+    pub children: u32,
+}
+
+/// A physical adapter that the driver is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AdapterIdentity {
+    /// Its number, from 0.
+    pub index: u32,
+    /// The handle for `DXGKRNL_INTERFACE::DeviceHandle`.
+    pub handle: u64,
+    /// Who it is on the bus.
+    pub requester: RequesterId,
+}
+
+/// A display miniport, loaded.
+///
+/// One method a DDI, in the words of the DDI. The implementation marshals the arguments into memory that the driver
+/// can reach, runs the driver, and reads the results as untrusted. `None` of a table slot is [`DdiError::Absent`].
+pub trait Miniport {
+    /// What its DriverEntry registered.
+    fn facts(&self) -> DriverFacts;
+
+    /// `DxgkDdiAddDevice`.
+    ///
+    /// # Errors
+    /// [`DdiError`], as for every method here.
+    fn add_device(&self, adapter: &AdapterIdentity) -> DdiResult<DeviceContext>;
+
+    /// `DxgkDdiQueryAdapterInfo`: `output` holds what the driver wrote, zeroes where it wrote nothing.
+    ///
+    /// # Errors
+    /// [`DdiError`].
+    fn query_adapter_info(
+        &self,
+        device: DeviceContext,
+        query: u32,
+        input: &[u8],
+        output: &mut [u8],
+    ) -> DdiResult<()>;
+
+    /// `DxgkDdiQueryAdapterInfo(HARDWARERESERVEDRANGES)`, both of its calls: the ranges as (base, bytes).
+    ///
+    /// # Errors
+    /// [`DdiError`].
+    fn hardware_reserved_ranges(&self, device: DeviceContext) -> DdiResult<alloc::vec::Vec<(u64, u64)>>;
+
+    /// `DxgkDdiStartDevice`.
+    ///
+    /// # Errors
+    /// [`DdiError`].
+    fn start_device(&self, device: DeviceContext, adapter: &AdapterIdentity) -> DdiResult<Started>;
+
+    /// `DxgkDdiQueryChildRelations`, `QueryChildStatus` and `QueryDeviceDescriptor` for `children` children.
+    ///
+    /// # Errors
+    /// [`DdiError`].
+    fn enumerate_children(&self, device: DeviceContext, children: u32) -> DdiResult<()>;
+
+    /// `DxgkDdiBeginExclusiveAccess`.
+    ///
+    /// # Errors
+    /// [`DdiError`].
+    fn begin_exclusive_access(&self, device: DeviceContext) -> DdiResult<()>;
+
+    /// `DxgkDdiEndExclusiveAccess`.
+    ///
+    /// # Errors
+    /// [`DdiError`].
+    fn end_exclusive_access(&self, device: DeviceContext) -> DdiResult<()>;
+
+    /// One round of work: whatever this kind of driver can be given without segments or a VidPN. Display-only
+    /// drivers draw through `SystemDisplayEnable` and `SystemDisplayWrite`.
+    ///
+    /// # Errors
+    /// [`DdiError`]; [`DdiError::Absent`] when there is nothing that this driver can be given.
+    fn work(&self, device: DeviceContext) -> DdiResult<()>;
+
+    /// `DxgkDdiSetPowerState` for the adapter (`DISPLAY_ADAPTER_HW_ID`): 1 = D0 .. 4 = D3.
+    ///
+    /// # Errors
+    /// [`DdiError`].
+    fn set_power_state(&self, device: DeviceContext, state: u32) -> DdiResult<()>;
+
+    /// `DxgkDdiStopDevice`.
+    ///
+    /// # Errors
+    /// [`DdiError`].
+    fn stop_device(&self, device: DeviceContext) -> DdiResult<()>;
+
+    /// `DxgkDdiRemoveDevice`.
+    ///
+    /// # Errors
+    /// [`DdiError`].
+    fn remove_device(&self, device: DeviceContext) -> DdiResult<()>;
+
+    /// `DxgkDdiUnload`.
+    ///
+    /// # Errors
+    /// [`DdiError`].
+    fn unload(&self) -> DdiResult<()>;
+}

@@ -1,0 +1,37 @@
+//! The sample miniport as a Windows driver: a real PE file, from stable cargo and the linker that rustup brings.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::shell;
+
+/// Target of the driver.
+pub(crate) const TARGET: &str = "x86_64-pc-windows-msvc";
+
+/// Builds it and returns where it is.
+pub(crate) fn build() -> Result<PathBuf> {
+    shell::run("rustup", &["target", "add", TARGET], &[])?;
+    shell::run(
+        "cargo",
+        &[
+            "rustc",
+            "--quiet",
+            "--package",
+            "dxgk-miniport-edu",
+            "--target",
+            TARGET,
+            "--profile",
+            "driver",
+            "--crate-type",
+            "cdylib",
+        ],
+        &[],
+    )?;
+    let metadata = cargo_metadata::MetadataCommand::new().no_deps().exec()?;
+    let folder = metadata.target_directory.join(TARGET).join("driver");
+    let built = folder.join("dxgk_miniport_edu.dll");
+    let driver = folder.join("edu.sys");
+    std::fs::copy(&built, &driver).with_context(|| format!("cannot copy {built} to {driver}"))?;
+    Ok(driver.into_std_path_buf())
+}

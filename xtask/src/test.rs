@@ -1,0 +1,56 @@
+//! What CI runs, in order from cheap to dear.
+
+use anyhow::{Context, Result};
+
+use crate::{driver, shell};
+
+/// The core crates, which must build without an operating system.
+const CORE: &[&str] = &["abi", "hw", "event", "iopt", "iommu", "sysmm", "port", "verify"];
+const BARE_METAL: &str = "x86_64-unknown-none";
+
+pub(crate) fn run() -> Result<()> {
+    crate::check()?;
+    shell::run("cargo", &["fmt", "--all", "--check"], &[])?;
+    shell::run("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &[])?;
+    bare_metal()?;
+    let driver = driver::build()?;
+    let driver = driver.to_str().context("the driver's path is not UTF-8")?;
+    install_qemu();
+    // Threads of the harness would not help: runs of drivers take turns in one process anyway.
+    shell::run("cargo", &["test", "--workspace", "--", "--nocapture"], &[("DXGK_EDU_SYS", driver)])?;
+    shell::run("cargo", &["doc", "--workspace", "--no-deps", "--quiet"], &[("RUSTDOCFLAGS", "-D warnings")])?;
+    skips();
+    Ok(())
+}
+
+fn bare_metal() -> Result<()> {
+    shell::run("rustup", &["target", "add", BARE_METAL], &[])?;
+    let packages: Vec<String> = CORE.iter().map(|name| format!("--package=dxgk-{name}")).collect();
+    let mut arguments = vec!["build", "--quiet", "--target", BARE_METAL];
+    arguments.extend(packages.iter().map(String::as_str));
+    shell::run("cargo", &arguments, &[])
+}
+
+/// QEMU is a witness, not a need: without root, or without a package, the tests that want it skip and say so.
+fn install_qemu() {
+    if shell::output("qemu-system-x86_64", &["--version"]).is_some() {
+        return;
+    }
+    if shell::output("id", &["-u"]).is_none_or(|id| id.trim() != "0") {
+        eprintln!("SKIPPED: installing QEMU needs root; install qemu-system-x86 to run the witness tests");
+        return;
+    }
+    let quiet = [("DEBIAN_FRONTEND", "noninteractive")];
+    let installed = shell::run("apt-get", &["update", "-qq"], &quiet).and_then(|()| {
+        shell::run("apt-get", &["install", "-y", "-qq", "--no-install-recommends", "qemu-system-x86"], &quiet)
+    });
+    if let Err(error) = installed {
+        eprintln!("SKIPPED: QEMU could not be installed ({error:#}); the witness tests will skip");
+    }
+}
+
+fn skips() {
+    if std::env::var_os("DXGK_DRIVERS").is_none() {
+        eprintln!("SKIPPED: DXGK_DRIVERS names no folder of public drivers; the tests that load one did not run");
+    }
+}
