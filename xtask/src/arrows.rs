@@ -17,7 +17,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dxgk-qemu", &["dxgk-hw", "dxgk-event", "dxgk-shm"]),
     (
         "dxgk-host",
-        &["dxgk-abi", "dxgk-hw", "dxgk-event", "dxgk-iopt", "dxgk-iommu", "dxgk-sysmm", "dxgk-port", "dxgk-shm"],
+        &[
+            "dxgk-abi",
+            "dxgk-hw",
+            "dxgk-event",
+            "dxgk-iopt",
+            "dxgk-iommu",
+            "dxgk-sysmm",
+            "dxgk-port",
+            "dxgk-shm",
+        ],
     ),
     ("dxgk-miniport", &["dxgk-abi", "dxgk-hw"]),
     ("dxgk-miniport-edu", &["dxgk-miniport", "dxgk-abi", "dxgk-hw"]),
@@ -41,7 +50,8 @@ pub(crate) fn check(metadata: &Metadata) -> Vec<String> {
             broken.push(format!("arrows: {name} is in no row of xtask/src/arrows.rs"));
             continue;
         };
-        for dependency in package.dependencies.iter().filter(|dependency| dependency.name.starts_with("dxgk")) {
+        for dependency in package.dependencies.iter().filter(|dependency| dependency.name.starts_with("dxgk"))
+        {
             let to = dependency.name.as_str();
             let in_product = dependency.kind != DependencyKind::Development;
             if in_product && !allowed.contains(&to) {

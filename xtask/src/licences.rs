@@ -24,7 +24,9 @@ pub(crate) fn check(metadata: &Metadata) -> Result<Vec<String>> {
         .licenses
         .allow
         .iter()
-        .map(|name| spdx::Licensee::parse(name).with_context(|| format!("deny.toml: {name} is no SPDX licence")))
+        .map(|name| {
+            spdx::Licensee::parse(name).with_context(|| format!("deny.toml: {name} is no SPDX licence"))
+        })
         .collect::<Result<_>>()?;
     let linked = linked(metadata)?;
     let mut broken = Vec::new();
@@ -46,8 +48,12 @@ pub(crate) fn check(metadata: &Metadata) -> Result<Vec<String>> {
 fn linked(metadata: &Metadata) -> Result<BTreeSet<PackageId>> {
     let resolve = metadata.resolve.as_ref().context("cargo metadata gave no dependency graph")?;
     let mut reached = BTreeSet::new();
-    let mut open: Vec<PackageId> =
-        metadata.workspace_packages().iter().filter(|p| p.name.as_str() != "xtask").map(|p| p.id.clone()).collect();
+    let mut open: Vec<PackageId> = metadata
+        .workspace_packages()
+        .iter()
+        .filter(|p| p.name.as_str() != "xtask")
+        .map(|p| p.id.clone())
+        .collect();
     while let Some(id) = open.pop() {
         if !reached.insert(id.clone()) {
             continue;

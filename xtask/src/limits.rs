@@ -32,7 +32,7 @@ pub(crate) fn check(root: &Utf8Path) -> Result<Vec<String>> {
 /// Whether a line opens unsafe code, or lets it in. Attributes such as `#[unsafe(no_mangle)]` count too.
 fn uses_unsafe(line: &str) -> bool {
     let code = line.split("//").next().unwrap_or(line);
-    ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern", "#[unsafe(", "#![expect(unsafe_code"]
+    ["unsafe {", "unsafe fn", "unsafe impl", "#[unsafe(", "#![expect(unsafe_code"]
         .iter()
         .any(|opening| code.contains(opening) && !code.contains(&format!("\"{opening}")))
 }

@@ -51,6 +51,8 @@ fn install_qemu() {
 
 fn skips() {
     if std::env::var_os("DXGK_DRIVERS").is_none() {
-        eprintln!("SKIPPED: DXGK_DRIVERS names no folder of public drivers; the tests that load one did not run");
+        eprintln!(
+            "SKIPPED: DXGK_DRIVERS names no folder of public drivers; the tests that load one did not run"
+        );
     }
 }

@@ -12,9 +12,7 @@ pub struct EventId(pub u64);
 
 /// A list in the arena: `count` 8-byte words from word `first`, and a digest of them. Page lists hold two words a
 /// run (first page number, number of pages); stacks one word a frame.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Default, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct ListRef {
     /// Index of the first word.
@@ -35,9 +33,7 @@ pub fn digest(words: &[u64]) -> u64 {
 }
 
 /// When and where an event happened.
-#[derive(
-    Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Stamp {
     /// Boundaries passed: the virtual clock.
