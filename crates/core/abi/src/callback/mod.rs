@@ -4,12 +4,14 @@
 
 mod feature;
 mod frame_buffer;
+mod handle_data;
 mod isolation;
 mod object;
 mod remapping;
 
 pub use feature::*;
 pub use frame_buffer::*;
+pub use handle_data::*;
 pub use isolation::*;
 pub use object::*;
 pub use remapping::*;
