@@ -50,6 +50,7 @@ pub mod kernel;
 pub mod life;
 pub mod mdl;
 pub mod paging;
+pub mod prototype;
 pub mod query;
 pub mod resources;
 pub mod segment;

@@ -52,14 +52,14 @@ layout! {
         16 => next_device: Pointer, "`NextDevice`.";
         24 => attached_device: Pointer, "`AttachedDevice`.";
         32 => current_irp: Pointer, "`CurrentIrp`.";
-        40 => _gap0: [u8; 8], "Members that nothing here uses.";
+        40 => _gap0: [u8; 8], "Members and padding that nothing here uses.";
         48 => flags: u32, "`Flags`.";
         52 => characteristics: u32, "`Characteristics`.";
-        56 => _gap1: [u8; 8], "Members that nothing here uses.";
+        56 => _gap1: [u8; 8], "Members and padding that nothing here uses.";
         64 => device_extension: Pointer, "`DeviceExtension`.";
         72 => device_type: u32, "`DeviceType`.";
         76 => stack_size: i8, "`StackSize`.";
-        77 => _gap2: [u8; 259], "Members that nothing here uses.";
+        77 => _gap2: [u8; 259], "Members and padding that nothing here uses.";
     }
 }
 
@@ -74,21 +74,21 @@ layout! {
         16 => flags: u32, "`Flags`.";
         20 => _pad1: [u8; 4], "Padding.";
         24 => associated_irp: Pointer, "`AssociatedIrp`: a union of pointers: the system buffer.";
-        32 => _gap2: [u8; 16], "Members that nothing here uses.";
+        32 => _gap2: [u8; 16], "Members and padding that nothing here uses.";
         48 => io_status: IoStatusBlock, "`IoStatus`.";
         64 => requestor_mode: u8, "`RequestorMode`.";
-        65 => _pad3: [u8; 1], "Padding.";
+        65 => _gap3: [u8; 1], "Members and padding that nothing here uses.";
         66 => stack_count: i8, "`StackCount`.";
         67 => current_location: i8, "`CurrentLocation`.";
         68 => cancel: Boolean, "`Cancel`.";
-        69 => _pad4: [u8; 3], "Padding.";
+        69 => _gap4: [u8; 3], "Members and padding that nothing here uses.";
         72 => user_iosb: Pointer, "`UserIosb`.";
         80 => user_event: Pointer, "`UserEvent`.";
-        88 => _gap5: [u8; 24], "Members that nothing here uses.";
+        88 => _gap5: [u8; 24], "Members and padding that nothing here uses.";
         112 => user_buffer: Pointer, "`UserBuffer`.";
-        120 => _gap6: [u8; 64], "Members that nothing here uses.";
+        120 => _gap6: [u8; 64], "Members and padding that nothing here uses.";
         184 => current_stack_location: Pointer, "`Tail.Overlay.CurrentStackLocation`.";
-        192 => _gap7: [u8; 16], "Members that nothing here uses.";
+        192 => _gap7: [u8; 16], "Members and padding that nothing here uses.";
     }
 }
 

@@ -126,7 +126,7 @@ layout! {
         966 => qpc_data: u16, "`QpcData`.";
         968 => time_zone_bias_effective_start: i64, "`TimeZoneBiasEffectiveStart`.";
         976 => time_zone_bias_effective_end: i64, "`TimeZoneBiasEffectiveEnd`.";
-        984 => _gap0: [u8; 840], "Members that nothing here uses.";
+        984 => _gap0: [u8; 840], "Members and padding that nothing here uses.";
         1824 => feature_configuration_change_stamp: KsystemTime, "`FeatureConfigurationChangeStamp`.";
         1836 => spare: u32, "`Spare`.";
         1840 => user_pointer_auth_mask: u64, "`UserPointerAuthMask`.";

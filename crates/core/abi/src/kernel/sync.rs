@@ -227,7 +227,7 @@ layout! {
         80 => last_total_allocates: u32, "`LastTotalAllocates`.";
         84 => last_allocate_misses: u32, "`LastAllocateMisses`.";
         88 => future: [u32; 2], "`Future`.";
-        96 => _gap0: [u8; 32], "Members that nothing here uses.";
+        96 => _gap0: [u8; 32], "Members and padding that nothing here uses.";
     }
 }
 
