@@ -1,4 +1,8 @@
-//! I/O page tables in machine memory.
+//! I/O page tables in machine memory: formats, and one algorithm over all of them.
+//!
+//! A [`Format`] is what a manual says of entries, nothing more. [`Table`] maps, unmaps, walks and explains over
+//! any format. Memory is reached through `dxgk-hw`'s traits only, so the tables stand in a model's RAM, in a
+//! virtual machine's, or in a file, and whoever walks them (a unit, QEMU) sees the same bytes.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -6,4 +10,16 @@
 extern crate alloc;
 
 pub mod format;
+mod map;
+mod runs;
+mod table;
+mod unmap;
 pub mod vtd;
+mod walk;
+mod words;
+
+pub use format::{Entry, Format, Leaf, MAX_LEVELS, Malformed, VtdSecondStage};
+pub use runs::RunCursor;
+pub use table::{Detached, PartialLeaf, Table};
+pub use walk::{Outcome, Step, Visit, Walk};
+pub use words::Store;
