@@ -5,7 +5,7 @@
 //! reference can name words that were never a list, but never memory outside, and never more than
 //! [`MAX_LIST_WORDS`] of them.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -42,6 +42,7 @@ pub struct ArenaWriter {
 
 /// The side that reads them; it has no code that stores.
 pub struct ArenaReader {
+    file: OwnedFd,
     region: Arc<Region>,
 }
 
@@ -55,7 +56,8 @@ impl ArenaReader {
         if bytes > 8 << 32 {
             return Err(ShmError::BadSize(bytes));
         }
-        Ok(Self { region: Arc::new(Region::create("dxgk-lists", bytes)?) })
+        let (file, region) = Region::create("dxgk-lists", bytes)?;
+        Ok(Self { file, region: Arc::new(region) })
     }
 
     /// An arena made by another process.
@@ -63,13 +65,14 @@ impl ArenaReader {
     /// # Errors
     /// [`ShmError`].
     pub fn from_fd(file: OwnedFd) -> Result<Self, ShmError> {
-        Ok(Self { region: Arc::new(Region::open(file, Rights::ReadOnly)?) })
+        let region = Region::open(&file, Rights::ReadOnly)?;
+        Ok(Self { file, region: Arc::new(region) })
     }
 
     /// The file, for handing to the writer's process. It is close-on-exec.
     #[must_use]
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.region.file()
+        self.file.as_fd()
     }
 
     /// A writer in this process. Two writers of one arena overwrite each other's lists; make one.
@@ -99,12 +102,12 @@ impl ArenaReader {
 }
 
 impl ArenaWriter {
-    /// The writer of an arena made by another process.
+    /// The writer of an arena made by another process. The file is closed; its mapping stays.
     ///
     /// # Errors
     /// [`ShmError`].
     pub fn from_fd(file: OwnedFd) -> Result<Self, ShmError> {
-        Ok(Self { region: Arc::new(Region::open(file, Rights::ReadWrite)?), next: 0 })
+        Ok(Self { region: Arc::new(Region::open(&file, Rights::ReadWrite)?), next: 0 })
     }
 
     /// Writes a list. `None` when it does not fit, or is longer than [`MAX_LIST_WORDS`]; nothing is used up then.

@@ -1,6 +1,6 @@
 //! The machine's RAM.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dxgk_hw::{MachineMemory, NotRam, PAGE_SIZE, PageRun, Pfn, PhysAddr, RamRange};
@@ -17,6 +17,7 @@ pub struct Ram {
     layout: RamLayout,
     /// Byte offset in the file of each range.
     offsets: Vec<u64>,
+    file: OwnedFd,
     region: Region,
 }
 
@@ -26,8 +27,8 @@ impl Ram {
     /// # Errors
     /// [`ShmError`] when the host has no address space or files for it.
     pub fn create(layout: &RamLayout) -> Result<Self, ShmError> {
-        let region = Region::create("dxgk-ram", layout.total_bytes())?;
-        Ok(Self::over(region, layout))
+        let (file, region) = Region::create("dxgk-ram", layout.total_bytes())?;
+        Ok(Self::over(file, region, layout))
     }
 
     /// RAM that another [`Ram`] has made; `file` is a duplicate of its [`fd`](Self::fd).
@@ -35,28 +36,28 @@ impl Ram {
     /// # Errors
     /// [`ShmError`] when the file is not sealed or does not fit the layout.
     pub fn from_fd(file: OwnedFd, layout: &RamLayout) -> Result<Self, ShmError> {
-        let region = Region::open(file, Rights::ReadWrite)?;
+        let region = Region::open(&file, Rights::ReadWrite)?;
         let found = region.words().len() as u64 * 8;
         let expected = layout.total_bytes();
         if found != expected {
             return Err(ShmError::WrongSize { found, expected });
         }
-        Ok(Self::over(region, layout))
+        Ok(Self::over(file, region, layout))
     }
 
-    fn over(region: Region, layout: &RamLayout) -> Self {
+    fn over(file: OwnedFd, region: Region, layout: &RamLayout) -> Self {
         let offsets = layout.ranges().iter().scan(0, |next, range| {
             let offset = *next;
             *next += range.bytes;
             Some(offset)
         });
-        Self { layout: layout.clone(), offsets: offsets.collect(), region }
+        Self { layout: layout.clone(), offsets: offsets.collect(), file, region }
     }
 
     /// The file, for mapping views of frames and for handing to another process. It is close-on-exec.
     #[must_use]
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.region.file()
+        self.file.as_fd()
     }
 
     /// The layout.

@@ -11,7 +11,7 @@
 
 use std::ffi::c_void;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
@@ -27,9 +27,9 @@ pub(crate) enum Rights {
     ReadWrite,
 }
 
-/// A mapped file of a fixed size, a multiple of 4096 and not 0.
+/// A mapped file of a fixed size, a multiple of 4096 and not 0. The mapping does not need the file to stay open: who
+/// has no use for it closes it, as a sealed process cannot close anything any more.
 pub(crate) struct Region {
-    file: OwnedFd,
     base: NonNull<c_void>,
     bytes: usize,
 }
@@ -37,31 +37,32 @@ pub(crate) struct Region {
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
 
 impl Region {
-    /// A new region of `bytes` zero bytes.
-    pub(crate) fn create(name: &str, bytes: u64) -> Result<Self, ShmError> {
+    /// A new region of `bytes` zero bytes, and its file, which is close-on-exec.
+    pub(crate) fn create(name: &str, bytes: u64) -> Result<(OwnedFd, Self), ShmError> {
         let failed =
             |step| move |error: rustix::io::Errno| ShmError::Host { step, bytes, source: error.into() };
         let file =
             memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).map_err(failed("create"))?;
         ftruncate(&file, bytes).map_err(failed("size"))?;
         fcntl_add_seals(&file, SEALS | SealFlags::SEAL).map_err(failed("seal"))?;
-        Self::map(file, bytes, Rights::ReadWrite)
+        let region = Self::map(&file, bytes, Rights::ReadWrite)?;
+        Ok((file, region))
     }
 
     /// Maps a region that another process, or another user in this one, has made.
-    pub(crate) fn open(file: OwnedFd, rights: Rights) -> Result<Self, ShmError> {
+    pub(crate) fn open(file: &OwnedFd, rights: Rights) -> Result<Self, ShmError> {
         let failed =
             |step| move |error: rustix::io::Errno| ShmError::Host { step, bytes: 0, source: error.into() };
-        let seals = fcntl_get_seals(&file).map_err(failed("ask the seals of"))?;
+        let seals = fcntl_get_seals(file).map_err(failed("ask the seals of"))?;
         if !seals.contains(SEALS) {
             return Err(ShmError::NotSealed);
         }
-        let stat = fstat(&file).map_err(failed("ask the size of"))?;
+        let stat = fstat(file).map_err(failed("ask the size of"))?;
         let bytes = u64::try_from(stat.st_size).unwrap_or(0);
         Self::map(file, bytes, rights)
     }
 
-    fn map(file: OwnedFd, bytes: u64, rights: Rights) -> Result<Self, ShmError> {
+    fn map(file: &OwnedFd, bytes: u64, rights: Rights) -> Result<Self, ShmError> {
         let len = usize::try_from(bytes).ok().filter(|len| *len != 0 && len.is_multiple_of(4096));
         let Some(len) = len.filter(|len| isize::try_from(*len).is_ok()) else {
             return Err(ShmError::BadSize(bytes));
@@ -73,19 +74,14 @@ impl Region {
         let flags = MapFlags::SHARED | MapFlags::NORESERVE;
         // SAFETY: mmap must not replace a mapping that is in use: the address hint is null and MAP_FIXED is not
         // given, so the kernel chooses addresses that nothing else occupies.
-        let base = unsafe { mmap(std::ptr::null_mut(), len, protection, flags, &file, 0) };
+        let base = unsafe { mmap(std::ptr::null_mut(), len, protection, flags, file, 0) };
         let base = base.map_err(|error| ShmError::Host { step: "map", bytes, source: error.into() })?;
         let base = NonNull::new(base).ok_or_else(|| ShmError::Host {
             step: "map",
             bytes,
             source: io::Error::other("mapped at address 0"),
         })?;
-        Ok(Self { file, base, bytes: len })
-    }
-
-    /// The file behind it.
-    pub(crate) fn file(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+        Ok(Self { base, bytes: len })
     }
 
     /// The region as 8-byte words. Words of a region opened read-only must only be loaded; the users of this

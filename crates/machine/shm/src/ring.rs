@@ -9,7 +9,7 @@
 //! other side publishes its counter first and looks at the flag afterwards, with a full fence in between on both
 //! sides, so one of the two always sees the other. Without a sleeper no system call is made.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
@@ -130,6 +130,7 @@ pub struct RingWriter {
 /// Dropping it, or [`close`](Self::close), tells the writer not to wait any more. A reader process that is killed
 /// cannot say so; whoever starts a writer process makes it die with its parent.
 pub struct RingReader {
+    file: OwnedFd,
     ring: Ring,
     read: u64,
     /// Highest number of records written that was seen.
@@ -138,12 +139,12 @@ pub struct RingReader {
 }
 
 impl RingWriter {
-    /// The writer of a ring made by another process; one a ring.
+    /// The writer of a ring made by another process; one a ring. The file is closed; its mapping stays.
     ///
     /// # Errors
     /// [`ShmError`] when the file is not a sealed ring.
     pub fn from_fd(file: OwnedFd) -> Result<Self, ShmError> {
-        let region = Region::open(file, Rights::ReadWrite)?;
+        let region = Region::open(&file, Rights::ReadWrite)?;
         Ok(Self { ring: Ring::over(Arc::new(region))?, written: 0 })
     }
 
@@ -219,14 +220,14 @@ impl RingReader {
         if !records.is_power_of_two() || !(32..1 << 32).contains(&records) {
             return Err(ShmError::BadSize(records));
         }
-        let region = Region::create("dxgk-events", HEADER_BYTES + records * Record::BYTES as u64)?;
-        Ok(Self { ring: Ring::over(Arc::new(region))?, read: 0, written: 0, broken: None })
+        let (file, region) = Region::create("dxgk-events", HEADER_BYTES + records * Record::BYTES as u64)?;
+        Ok(Self { file, ring: Ring::over(Arc::new(region))?, read: 0, written: 0, broken: None })
     }
 
     /// The file, for handing to the writer's process. It is close-on-exec.
     #[must_use]
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.ring.region.file()
+        self.file.as_fd()
     }
 
     /// The writer, in this process; one a ring.
