@@ -1,6 +1,8 @@
 //! The driver, as the port calls it.
 
 use dxgk_abi::NtStatus;
+use dxgk_abi::life::DevicePowerState;
+use dxgk_abi::query::QueryAdapterInfoType;
 use dxgk_hw::RequesterId;
 
 /// Why a DDI call gave nothing.
@@ -71,7 +73,7 @@ pub trait Miniport {
     fn query_adapter_info(
         &self,
         device: DeviceContext,
-        query: u32,
+        query: QueryAdapterInfoType,
         input: &[u8],
         output: &mut [u8],
     ) -> DdiResult<()>;
@@ -113,11 +115,11 @@ pub trait Miniport {
     /// [`DdiError`]; [`DdiError::Absent`] when there is nothing that this driver can be given.
     fn work(&self, device: DeviceContext) -> DdiResult<()>;
 
-    /// `DxgkDdiSetPowerState` for the adapter (`DISPLAY_ADAPTER_HW_ID`): 1 = D0 .. 4 = D3.
+    /// `DxgkDdiSetPowerState` for the adapter (`DISPLAY_ADAPTER_HW_ID`).
     ///
     /// # Errors
     /// [`DdiError`].
-    fn set_power_state(&self, device: DeviceContext, state: u32) -> DdiResult<()>;
+    fn set_power_state(&self, device: DeviceContext, state: DevicePowerState) -> DdiResult<()>;
 
     /// `DxgkDdiStopDevice`.
     ///

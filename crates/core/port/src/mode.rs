@@ -5,6 +5,8 @@
 //! asked, what the driver claims and what the machine is, so that each sentence of those pages is one test.
 
 use dxgk_abi::InterfaceVersion;
+use dxgk_abi::caps::VidMmCapsFlags;
+use dxgk_abi::query::IommuCaps;
 use dxgk_event::{ModeChoice, ModeReason};
 
 bitflags::bitflags! {
@@ -32,33 +34,6 @@ impl IommuFlags {
     #[must_use]
     pub const fn translates(self) -> bool {
         self.contains(Self::DEFAULT)
-    }
-}
-
-/// `DXGK_IOMMU_CAPS`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct IommuClaims {
-    /// The raw value, for the record.
-    pub raw: u32,
-}
-
-impl IommuClaims {
-    /// `IommuIsolationSupported`.
-    #[must_use]
-    pub const fn isolation_supported(self) -> bool {
-        self.raw & 1 != 0
-    }
-
-    /// `IommuIsolationRequired`.
-    #[must_use]
-    pub const fn isolation_required(self) -> bool {
-        self.raw & 2 != 0
-    }
-
-    /// `DmaRemappingSupported`.
-    #[must_use]
-    pub const fn remapping_supported(self) -> bool {
-        self.raw & 4 != 0
     }
 }
 
@@ -99,7 +74,7 @@ impl Default for Request {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Claims {
     /// `DXGKQAITYPE_IOMMU_CAPS`; `None` when the driver answered with an error (older than WDDM 2.9).
-    pub iommu: Option<IommuClaims>,
+    pub iommu: Option<IommuCaps>,
     /// `DXGKQAITYPE_PHYSICAL_MEMORY_CAPS`: the highest address that the device can put on the bus, inclusive;
     /// `u64::MAX` when the query failed or names no limit.
     pub highest_visible: u64,
@@ -145,8 +120,8 @@ pub fn choose(request: &Request, claims: &Claims, machine: &Machine) -> Choice {
     let obstacle = obstacle(request, machine);
     let remapping = obstacle.is_none()
         && request.offered.0 >= REMAPPING_SINCE.0
-        && (iommu.remapping_supported() || (request.forced && request.asked == Asked::Remapping));
-    let isolation = obstacle.is_none() && may_isolate(request, iommu.isolation_supported());
+        && (iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED) || (request.forced && request.asked == Asked::Remapping));
+    let isolation = obstacle.is_none() && may_isolate(request, iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED));
 
     // Equality, too, is a device that does not see all of RAM (DXGK_PHYSICAL_MEMORY_CAPS).
     if claims.highest_visible != u64::MAX && claims.highest_visible <= machine.highest_physical {
@@ -160,10 +135,10 @@ pub fn choose(request: &Request, claims: &Claims, machine: &Machine) -> Choice {
     let claimed_by = |claimed: bool| if claimed { ModeReason::Asked } else { ModeReason::Forced };
     let choice = match request.asked {
         Asked::Remapping if remapping => {
-            start(ModeChoice::Remapping, claimed_by(iommu.remapping_supported()))
+            start(ModeChoice::Remapping, claimed_by(iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED)))
         }
         Asked::Isolation if isolation => {
-            start(ModeChoice::Isolation, claimed_by(iommu.isolation_supported()))
+            start(ModeChoice::Isolation, claimed_by(iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED)))
         }
         Asked::Auto if remapping => start(ModeChoice::Remapping, ModeReason::StrongestClaimed),
         Asked::Auto | Asked::Remapping if isolation => {
@@ -172,7 +147,7 @@ pub fn choose(request: &Request, claims: &Claims, machine: &Machine) -> Choice {
         Asked::Off => start(ModeChoice::Passthrough, ModeReason::Asked),
         _ => start(ModeChoice::Passthrough, why_not(request, iommu, obstacle)),
     };
-    if iommu.isolation_required() && choice.mode == ModeChoice::Passthrough {
+    if iommu.contains(IommuCaps::IOMMU_ISOLATION_REQUIRED) && choice.mode == ModeChoice::Passthrough {
         return refuse(ModeReason::RequiredByDriver);
     }
     choice
@@ -215,39 +190,30 @@ fn may_isolate(request: &Request, claimed: bool) -> bool {
     request.offered.0 >= ISOLATION_SINCE.0 && (claimed || bypassed || forced)
 }
 
-fn why_not(request: &Request, iommu: IommuClaims, obstacle: Option<ModeReason>) -> ModeReason {
+fn why_not(request: &Request, iommu: IommuCaps, obstacle: Option<ModeReason>) -> ModeReason {
     if let Some(reason) = obstacle {
         return reason;
     }
-    let claims_something = iommu.isolation_supported() || iommu.remapping_supported();
+    let claims_something = iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED) || iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED);
     if claims_something && request.offered.0 < REMAPPING_SINCE.0 {
         return ModeReason::InterfaceTooOld;
     }
     ModeReason::DriverClaimsNothing
 }
 
-/// What DRIVERCAPS says, once the driver is started.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct StartedCaps {
-    /// `DXGK_VIDMMCAPS::IoMmuSecureModeSupported`.
-    pub secure_mode_supported: bool,
-    /// `DXGK_VIDMMCAPS::IoMmuSecureModeRequired`.
-    pub secure_mode_required: bool,
-    /// `DXGK_VIDMMCAPS::MapAperture2Supported`.
-    pub map_aperture2_supported: bool,
-}
-
 /// Whether what DRIVERCAPS says fits what IOMMU_CAPS said before. The documentation only "expects" it; that the
 /// start fails is our choice. A forced run is not checked: its driver never claimed anything.
 #[must_use]
-pub fn caps_agree(request: &Request, claims: &Claims, started: &StartedCaps, mode: ModeChoice) -> bool {
+pub fn caps_agree(request: &Request, claims: &Claims, started: VidMmCapsFlags, mode: ModeChoice) -> bool {
     let Some(iommu) = claims.iommu else { return true };
     if request.forced {
         return true;
     }
-    if mode == ModeChoice::Remapping && !started.map_aperture2_supported {
+    if mode == ModeChoice::Remapping && !started.contains(VidMmCapsFlags::MAP_APERTURE2_SUPPORTED) {
         return false;
     }
-    iommu.isolation_supported() == started.secure_mode_supported
-        && iommu.isolation_required() == started.secure_mode_required
+    iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED)
+        == started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED)
+        && iommu.contains(IommuCaps::IOMMU_ISOLATION_REQUIRED)
+            == started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_REQUIRED)
 }

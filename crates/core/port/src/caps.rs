@@ -1,0 +1,77 @@
+//! The questions that the port asks a driver about its adapter, and their answers.
+//!
+//! Order ("IOMMU DMA remapping", "IOMMU-based GPU isolation"): the first two before StartDevice, the rest after it.
+
+use dxgk_abi::caps::{DriverCaps, VidMmCapsFlags};
+use dxgk_abi::query::{
+    FrameBufferSaveArea, IommuCaps, PhysicalAdapterCaps, PhysicalMemoryCaps, QueryAdapterInfoType,
+};
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::miniport::{DdiError, DdiResult, DeviceContext, Miniport};
+use crate::mode::Claims;
+
+/// Asks one question with a structure for an answer. A driver's error is `None`: it means "no such thing here".
+fn ask<T: FromBytes + IntoBytes>(
+    miniport: &impl Miniport,
+    device: DeviceContext,
+    query: QueryAdapterInfoType,
+    input: &[u8],
+) -> DdiResult<Option<T>> {
+    let mut answer = T::new_zeroed();
+    match miniport.query_adapter_info(device, query, input, answer.as_mut_bytes()) {
+        Ok(()) => Ok(Some(answer)),
+        Err(DdiError::Failed(_) | DdiError::Absent) => Ok(None),
+        Err(DdiError::Stopped) => Err(DdiError::Stopped),
+    }
+}
+
+/// IOMMU_CAPS and PHYSICAL_MEMORY_CAPS. `limit` replaces what the driver says of its highest visible address
+/// (`--highest-visible-address`). A reported limit of 0 is no limit (our choice: such a device could reach nothing).
+///
+/// # Errors
+/// [`DdiError::Stopped`] only.
+pub(crate) fn before_start(
+    miniport: &impl Miniport,
+    device: DeviceContext,
+    limit: Option<u64>,
+) -> DdiResult<Claims> {
+    let iommu = ask::<IommuCaps>(miniport, device, QueryAdapterInfoType::IOMMU_CAPS, &[])?;
+    let memory = ask::<PhysicalMemoryCaps>(miniport, device, QueryAdapterInfoType::PHYSICAL_MEMORY_CAPS, &[])?;
+    let reported = memory.map(|caps| caps.highest_visible_address).filter(|address| *address != 0);
+    Ok(Claims { iommu, highest_visible: limit.or(reported).unwrap_or(u64::MAX) })
+}
+
+/// DRIVERCAPS: the memory management part of it; nothing when the driver refuses.
+///
+/// # Errors
+/// [`DdiError::Stopped`] only.
+pub(crate) fn memory_management(
+    miniport: &impl Miniport,
+    device: DeviceContext,
+) -> DdiResult<Option<VidMmCapsFlags>> {
+    let caps = ask::<DriverCaps>(miniport, device, QueryAdapterInfoType::DRIVERCAPS, &[])?;
+    Ok(caps.map(|caps| caps.memory_management_caps.flags))
+}
+
+/// PHYSICALADAPTERCAPS of the adapter with number `index` in its chain.
+///
+/// # Errors
+/// [`DdiError::Stopped`] only.
+pub(crate) fn physical_adapter(
+    miniport: &impl Miniport,
+    device: DeviceContext,
+    index: u32,
+) -> DdiResult<Option<PhysicalAdapterCaps>> {
+    ask(miniport, device, QueryAdapterInfoType::PHYSICALADAPTERCAPS, index.as_bytes())
+}
+
+/// FRAMEBUFFERSAVESIZE of the adapter with number `index` in its chain, in bytes.
+///
+/// # Errors
+/// [`DdiError::Stopped`] only.
+pub(crate) fn save_area(miniport: &impl Miniport, device: DeviceContext, index: u32) -> DdiResult<Option<u64>> {
+    let area =
+        ask::<FrameBufferSaveArea>(miniport, device, QueryAdapterInfoType::FRAMEBUFFERSAVESIZE, index.as_bytes())?;
+    Ok(area.map(|area| area.maximum_size))
+}

@@ -1,0 +1,425 @@
+//! The life of a logical adapter, in order.
+//!
+//! Source: `spec` of the topics "IOMMU-based GPU isolation" and "IOMMU DMA remapping". AddDevice of every physical
+//! adapter; the two capability queries; in remapping mode the domain, attached, so that the device never sees a
+//! physical address; StartDevice, lead first; the remaining queries, which check the choice; in isolation mode the
+//! late attach between Begin- and EndExclusiveAccess; work; StopDevice; RemoveDevice; Unload.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use dxgk_abi::NtStatus;
+use dxgk_abi::caps::VidMmCapsFlags;
+use dxgk_abi::query::IommuCaps;
+use dxgk_event::{Adapter, Event, EventSink, Mode, ModeChoice, ModeReason, ResourceRange};
+use dxgk_hw::{Attachment, Bar, BarKind, DomainOps, IommuUnit, RequesterId};
+use dxgk_sysmm::{AdapterResource, AddressingMode, LogicalAdapterId, Platform, SysMm};
+
+use crate::caps;
+use crate::miniport::{AdapterIdentity, DdiError, DeviceContext, Miniport};
+use crate::mode::{self, Choice, Claims, Machine, Request};
+
+/// Why a life did not go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Halt {
+    /// The machine stopped: no driver code may run any more.
+    Stopped,
+    /// The adapter did not start; the driver's status, or the port's when the port refused.
+    NotStarted(NtStatus),
+    /// The memory manager has no handle left for another adapter.
+    NoResources,
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped => write!(f, "the machine stopped"),
+            Self::NotStarted(status) => write!(f, "the adapter did not start: {status}"),
+            Self::NoResources => write!(f, "no handle is left for another adapter"),
+        }
+    }
+}
+
+impl core::error::Error for Halt {}
+
+/// A device to be given to the driver.
+#[derive(Clone, Debug)]
+pub struct AdapterSpec {
+    /// Who it is on the bus.
+    pub requester: RequesterId,
+    /// Its assigned resources.
+    pub bars: Vec<Bar>,
+}
+
+/// The port driver over one miniport.
+pub struct Port<'a, M, P: Platform> {
+    /// The driver.
+    pub miniport: &'a M,
+    /// The memory manager.
+    pub sysmm: &'a SysMm<P>,
+    /// The IOMMU over the devices, when the machine has one.
+    pub unit: Option<Arc<dyn IommuUnit>>,
+    /// Where events go.
+    pub sink: &'a dyn EventSink,
+    /// What the user asked for.
+    pub request: Request,
+    /// Replaces the driver's highest visible address.
+    pub limit: Option<u64>,
+    /// Highest installed physical address, inclusive.
+    pub highest_physical: u64,
+}
+
+struct PhysicalAdapter {
+    identity: AdapterIdentity,
+    device: DeviceContext,
+    started: bool,
+}
+
+/// A logical adapter: one physical adapter, or a chain of linked ones with the lead first.
+pub struct LogicalAdapter {
+    id: LogicalAdapterId,
+    adapters: Vec<PhysicalAdapter>,
+    claims: Claims,
+    choice: Choice,
+    domain: Option<Arc<dyn DomainOps>>,
+}
+
+impl LogicalAdapter {
+    /// The mode that came about, and why.
+    #[must_use]
+    pub fn choice(&self) -> Choice {
+        self.choice
+    }
+}
+
+impl<M: Miniport, P: Platform> Port<'_, M, P> {
+    fn machine(&self) -> Machine {
+        Machine { has_unit: self.unit.is_some(), highest_physical: self.highest_physical }
+    }
+
+    /// AddDevice for each device of a chain, then the queries that come before the start.
+    ///
+    /// # Errors
+    /// [`Halt`]; devices added before the one that failed have been removed again.
+    pub fn add(&self, chain: &[AdapterSpec]) -> Result<LogicalAdapter, Halt> {
+        let id = self.sysmm.add_logical_adapter();
+        let claims = Claims { iommu: None, highest_visible: u64::MAX };
+        let choice =
+            Choice { mode: ModeChoice::Passthrough, reason: ModeReason::DriverClaimsNothing, refused: false };
+        let mut logical = LogicalAdapter { id, adapters: Vec::new(), claims, choice, domain: None };
+        for spec in chain {
+            if let Err(halt) = self.add_one(&mut logical, spec) {
+                self.remove(&mut logical)?;
+                return Err(halt);
+            }
+        }
+        if let Some(lead) = logical.adapters.first() {
+            logical.claims =
+                caps::before_start(self.miniport, lead.device, self.limit).map_err(|_| Halt::Stopped)?;
+        }
+        Ok(logical)
+    }
+
+    fn add_one(&self, logical: &mut LogicalAdapter, spec: &AdapterSpec) -> Result<(), Halt> {
+        let lead = logical.adapters.is_empty();
+        let resources = spec.bars.iter().map(resource).collect();
+        let handle =
+            self.sysmm.add_adapter(logical.id, lead, resources).map_err(|_| Halt::NoResources)?;
+        let identity = AdapterIdentity { index: handle.index, handle: handle.handle.0, requester: spec.requester };
+        self.announce(logical.id, &identity, lead, spec);
+        match self.miniport.add_device(&identity) {
+            Ok(device) => {
+                logical.adapters.push(PhysicalAdapter { identity, device, started: false });
+                Ok(())
+            }
+            Err(DdiError::Stopped) => Err(Halt::Stopped),
+            Err(error) => {
+                self.sysmm.remove_adapter(identity.handle.into());
+                Err(Halt::NotStarted(status_of(error)))
+            }
+        }
+    }
+
+    fn announce(&self, logical: LogicalAdapterId, identity: &AdapterIdentity, lead: bool, spec: &AdapterSpec) {
+        let facts = self.miniport.facts();
+        self.sink.emit(&Event::Adapter(Adapter {
+            handle: identity.handle,
+            adapter: identity.index,
+            logical_adapter: logical.0,
+            requester: identity.requester.0,
+            lead: lead.into(),
+            reserved: 0,
+            interface_version: self.request.offered.0,
+            driver_version: facts.version,
+            display_only: facts.display_only.into(),
+        }));
+        for bar in &spec.bars {
+            self.sink.emit(&Event::Resource(ResourceRange {
+                base: bar.base.get(),
+                bytes: bar.size,
+                adapter: identity.index,
+                bar: bar.index,
+                is_port: (bar.kind == BarKind::Io).into(),
+                reserved: 0,
+            }));
+        }
+    }
+
+    /// Chooses the mode and starts the adapter.
+    ///
+    /// # Errors
+    /// [`Halt::NotStarted`] when the driver or the port refused: the device is then stopped, and can be removed.
+    pub fn start(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
+        logical.choice = mode::choose(&self.request, &logical.claims, &self.machine());
+        if logical.choice.refused {
+            return self.refuse_start(logical, logical.choice.reason);
+        }
+        match logical.choice.mode {
+            // In isolation the tables fill up as the driver allocates; devices are attached to them late.
+            ModeChoice::Isolation => self.create_domain(logical, AddressingMode::Isolation)?,
+            ModeChoice::Remapping => {
+                self.create_domain(logical, AddressingMode::Remapping)?;
+                self.attach(logical)?;
+            }
+            ModeChoice::Passthrough => self.pass_through(logical)?,
+        }
+        if logical.choice.mode != ModeChoice::Passthrough || logical.claims.iommu.is_some() {
+            self.announce_mode(logical, logical.choice);
+        }
+        for position in 0..logical.adapters.len() {
+            self.start_one(logical, position)?;
+        }
+        self.after_start(logical)
+    }
+
+    fn start_one(&self, logical: &mut LogicalAdapter, position: usize) -> Result<(), Halt> {
+        let Some(adapter) = logical.adapters.get_mut(position) else { return Ok(()) };
+        match self.miniport.start_device(adapter.device, &adapter.identity) {
+            Ok(started) => {
+                adapter.started = true;
+                let device = adapter.device;
+                match self.miniport.enumerate_children(device, started.children) {
+                    Err(DdiError::Stopped) => Err(Halt::Stopped),
+                    _ => Ok(()),
+                }
+            }
+            Err(DdiError::Stopped) => Err(Halt::Stopped),
+            Err(error) => {
+                self.stop(logical)?;
+                Err(Halt::NotStarted(status_of(error)))
+            }
+        }
+    }
+
+    /// DRIVERCAPS and what follows from it; the late attach.
+    fn after_start(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
+        let Some(lead) = logical.adapters.first() else { return Ok(()) };
+        let device = lead.device;
+        let stopped = |_| Halt::Stopped;
+        let started =
+            caps::memory_management(self.miniport, device).map_err(stopped)?.unwrap_or(VidMmCapsFlags(0));
+        let display_only = self.miniport.facts().display_only;
+        if !display_only {
+            for index in (0u32..).take(logical.adapters.len()) {
+                caps::physical_adapter(self.miniport, device, index).map_err(stopped)?;
+            }
+        }
+        if !mode::caps_agree(&self.request, &logical.claims, started, logical.choice.mode) {
+            return self.refuse_start(logical, ModeReason::CapsDisagree);
+        }
+        if logical.claims.iommu.is_none() && logical.choice.mode == ModeChoice::Passthrough {
+            let claims = started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED);
+            logical.choice = mode::choose_late(&self.request, claims, &self.machine());
+            let required = started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_REQUIRED);
+            if required && logical.choice.mode == ModeChoice::Passthrough {
+                return self.refuse_start(logical, ModeReason::RequiredByDriver);
+            }
+            self.announce_mode(logical, logical.choice);
+            if logical.choice.mode == ModeChoice::Isolation {
+                self.create_domain(logical, AddressingMode::Isolation)?;
+            }
+        }
+        if self.claims_isolation(logical, started) && !display_only {
+            for index in (0u32..).take(logical.adapters.len()) {
+                caps::save_area(self.miniport, device, index).map_err(stopped)?;
+            }
+            if self.miniport.hardware_reserved_ranges(device) == Err(DdiError::Stopped) {
+                return Err(Halt::Stopped);
+            }
+        }
+        if logical.choice.mode == ModeChoice::Isolation { self.attach_late(logical) } else { Ok(()) }
+    }
+
+    fn claims_isolation(&self, logical: &LogicalAdapter, started: VidMmCapsFlags) -> bool {
+        let iommu = logical.claims.iommu.unwrap_or_default();
+        iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED)
+            || started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED)
+    }
+
+    fn create_domain(&self, logical: &mut LogicalAdapter, mode: AddressingMode) -> Result<(), Halt> {
+        let domain = match self.unit.as_ref().map(|unit| unit.create_domain()) {
+            Some(Ok(domain)) => domain,
+            Some(Err(_)) | None => return self.refuse_start(logical, ModeReason::AttachFailed),
+        };
+        logical.domain = Some(Arc::clone(&domain));
+        let limit = logical.claims.highest_visible;
+        if self.sysmm.set_mode(logical.id, mode, Some(domain), limit).is_err() {
+            return self.refuse_start(logical, ModeReason::AttachFailed);
+        }
+        Ok(())
+    }
+
+    fn attach(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
+        let (Some(unit), Some(domain)) = (&self.unit, &logical.domain) else {
+            return self.refuse_start(logical, ModeReason::AttachFailed);
+        };
+        for adapter in &logical.adapters {
+            let to = Attachment::Domain(Arc::clone(domain));
+            if unit.attach(adapter.identity.requester, to).is_err() {
+                return self.refuse_start(logical, ModeReason::AttachFailed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Without a domain the device's addresses are physical: the unit, if there is one, lets them pass.
+    fn pass_through(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
+        let Some(unit) = &self.unit else { return Ok(()) };
+        for adapter in &logical.adapters {
+            if unit.attach(adapter.identity.requester, Attachment::PassThrough).is_err() {
+                return self.refuse_start(logical, ModeReason::AttachFailed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Isolation: the driver is silent while its devices move into the domain, which already holds everything it
+    /// has allocated. The window opens when Begin is called and closes when End has returned.
+    fn attach_late(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
+        let Some(device) = logical.adapters.first().map(|lead| lead.device) else { return Ok(()) };
+        match self.miniport.begin_exclusive_access(device) {
+            Ok(()) => {}
+            Err(DdiError::Stopped) => return Err(Halt::Stopped),
+            Err(_) => return self.refuse_start(logical, ModeReason::AttachFailed),
+        }
+        let attached = self.attach(logical);
+        match self.miniport.end_exclusive_access(device) {
+            Err(DdiError::Stopped) => Err(Halt::Stopped),
+            _ => attached,
+        }
+    }
+
+    fn announce_mode(&self, logical: &LogicalAdapter, choice: Choice) {
+        self.sink.emit(&Event::Mode(Mode {
+            highest_visible: logical.claims.highest_visible,
+            highest_physical: self.highest_physical,
+            logical_adapter: logical.id.0,
+            iommu_caps: logical.claims.iommu.unwrap_or_default().0,
+            domain: logical.domain.as_ref().map_or(0, |domain| domain.id().0),
+            mode: choice.mode,
+            reason: choice.reason,
+            refused: choice.refused.into(),
+            reserved: [0; 3],
+        }));
+    }
+
+    fn refuse_start(&self, logical: &mut LogicalAdapter, reason: ModeReason) -> Result<(), Halt> {
+        logical.choice = Choice { reason, refused: true, ..logical.choice };
+        self.announce_mode(logical, logical.choice);
+        self.stop(logical)?;
+        Err(Halt::NotStarted(NtStatus::NOT_SUPPORTED))
+    }
+
+    /// One round of work on the lead adapter; nothing when this driver can be given none.
+    ///
+    /// # Errors
+    /// [`Halt::Stopped`].
+    pub fn work(&self, logical: &LogicalAdapter) -> Result<(), Halt> {
+        self.each_started(logical, |device| self.miniport.work(device))
+    }
+
+    /// To D3 and back to D0, every physical adapter; down in reverse order.
+    ///
+    /// # Errors
+    /// [`Halt::Stopped`].
+    pub fn power_cycle(&self, logical: &LogicalAdapter) -> Result<(), Halt> {
+        use dxgk_abi::life::DevicePowerState;
+        self.each_started(logical, |device| self.miniport.set_power_state(device, DevicePowerState::D3))?;
+        self.each_started(logical, |device| self.miniport.set_power_state(device, DevicePowerState::D0))
+    }
+
+    fn each_started(
+        &self,
+        logical: &LogicalAdapter,
+        act: impl Fn(DeviceContext) -> Result<(), DdiError>,
+    ) -> Result<(), Halt> {
+        for adapter in logical.adapters.iter().filter(|adapter| adapter.started) {
+            if act(adapter.device) == Err(DdiError::Stopped) {
+                return Err(Halt::Stopped);
+            }
+        }
+        Ok(())
+    }
+
+    /// StopDevice for every started adapter, the lead last. Callbacks answer until it has returned.
+    ///
+    /// # Errors
+    /// [`Halt::Stopped`].
+    pub fn stop(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
+        for adapter in logical.adapters.iter_mut().rev().filter(|adapter| adapter.started) {
+            adapter.started = false;
+            let outcome = self.miniport.stop_device(adapter.device);
+            self.sysmm.stop_adapter(adapter.identity.handle.into());
+            if outcome == Err(DdiError::Stopped) {
+                return Err(Halt::Stopped);
+            }
+        }
+        Ok(())
+    }
+
+    /// RemoveDevice for every adapter, the lead last; what the driver left behind is then reclaimed, and the
+    /// devices are blocked.
+    ///
+    /// # Errors
+    /// [`Halt::Stopped`].
+    pub fn remove(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
+        let mut halt = Ok(());
+        for adapter in logical.adapters.drain(..).rev() {
+            if halt.is_ok() && self.miniport.remove_device(adapter.device) == Err(DdiError::Stopped) {
+                halt = Err(Halt::Stopped);
+            }
+            // A device that its driver has left may do nothing more, whatever it was told before.
+            let blocked = match &self.unit {
+                Some(unit) => unit.attach(adapter.identity.requester, Attachment::Blocked).is_ok(),
+                None => false,
+            };
+            let _ = blocked;
+            self.sysmm.remove_adapter(adapter.identity.handle.into());
+        }
+        halt
+    }
+
+    /// Unload.
+    ///
+    /// # Errors
+    /// [`Halt::Stopped`].
+    pub fn unload(&self) -> Result<(), Halt> {
+        match self.miniport.unload() {
+            Err(DdiError::Stopped) => Err(Halt::Stopped),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn resource(bar: &Bar) -> AdapterResource {
+    AdapterResource { base: bar.base, bytes: bar.size, is_port: bar.kind == BarKind::Io }
+}
+
+fn status_of(error: DdiError) -> NtStatus {
+    match error {
+        DdiError::Failed(status) => status,
+        DdiError::Absent => NtStatus::NOT_IMPLEMENTED,
+        DdiError::Stopped => NtStatus::UNSUCCESSFUL,
+    }
+}
