@@ -2,7 +2,7 @@
 //!
 //! A declaration puts the offset before each field, as the manual's table does. The macro makes the structure and,
 //! from the same lines, compile-time assertions of its size and of every offset; a field cannot be added
-//! without them. [`STRUCTURES`] lists all of them as data.
+//! without them. [`STRUCTURES`](crate::structures::STRUCTURES) lists all of them as data.
 
 /// One field: its name here, where it starts and how long it is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

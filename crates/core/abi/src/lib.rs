@@ -25,9 +25,6 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(test)]
-extern crate std;
-
 #[macro_use]
 pub mod layout;
 #[macro_use]
@@ -55,6 +52,7 @@ pub mod query;
 pub mod resources;
 pub mod segment;
 pub mod status;
+pub mod structures;
 pub mod submit;
 pub mod version;
 pub mod word;

@@ -36,7 +36,7 @@ pub type DxgkCbUnmapMemory = driver_fn!(fn(handle: Handle, virtual_address: Poin
 
 /// `DxgkCbExcludeAdapterAccess` at 0xb0 of `DXGKRNL_INTERFACE`. The headers say `PASSIVE_LEVEL`.
 pub type DxgkCbExcludeAdapterAccess = driver_fn!(
-    fn(handle: Handle, attributes: u32, dxgkddi_protected_callback: Pointer, context: Pointer) -> NtStatus
+    fn(handle: Handle, attributes: u32, protected_callback: Pointer, context: Pointer) -> NtStatus
 );
 
 /// `DxgkCbAllocateContiguousMemory` at 0x170 of `DXGKRNL_INTERFACE`, since WDDM 2.4. The headers say `PASSIVE_LEVEL`.

@@ -6,7 +6,7 @@ use crate::word::{Handle, Pointer};
 
 /// `pfnGetTopology` at 0x8 of `DXGK_VIDPN_INTERFACE`.
 pub type VidPnGetTopology = driver_fn!(
-    fn(vidpn: Handle, ph_vidpn_topology: *mut Handle, vidpn_topology_interface: *mut Pointer) -> NtStatus
+    fn(vidpn: Handle, vidpn_topology: *mut Handle, vidpn_topology_interface: *mut Pointer) -> NtStatus
 );
 
 /// `pfnAcquireSourceModeSet` at 0x10 of `DXGK_VIDPN_INTERFACE`.
@@ -14,7 +14,7 @@ pub type VidPnAcquireSourceModeSet = driver_fn!(
     fn(
         vidpn: Handle,
         vidpn_source_id: u32,
-        ph_vidpn_source_mode_set: *mut Handle,
+        vidpn_source_mode_set: *mut Handle,
         vidpn_source_mode_set_interface: *mut Pointer,
     ) -> NtStatus
 );
@@ -27,7 +27,7 @@ pub type VidPnCreateNewSourceModeSet = driver_fn!(
     fn(
         vidpn: Handle,
         vidpn_source_id: u32,
-        ph_new_vidpn_source_mode_set: *mut Handle,
+        new_vidpn_source_mode_set: *mut Handle,
         vidpn_source_mode_set_interface: *mut Pointer,
     ) -> NtStatus
 );
@@ -46,7 +46,7 @@ pub type VidPnAcquireTargetModeSet = driver_fn!(
     fn(
         vidpn: Handle,
         vidpn_target_id: u32,
-        ph_vidpn_target_mode_set: *mut Handle,
+        vidpn_target_mode_set: *mut Handle,
         vidpn_target_mode_set_interface: *mut Pointer,
     ) -> NtStatus
 );
@@ -59,7 +59,7 @@ pub type VidPnCreateNewTargetModeSet = driver_fn!(
     fn(
         vidpn: Handle,
         vidpn_target_id: u32,
-        ph_new_vidpn_target_mode_set: *mut Handle,
+        new_vidpn_target_mode_set: *mut Handle,
         vidpn_target_mode_set_interace: *mut Pointer,
     ) -> NtStatus
 );
@@ -211,7 +211,7 @@ pub type MonitorAcquireMonitorSourceModeSet = driver_fn!(
     fn(
         adapter: Handle,
         video_present_target_id: u32,
-        ph_monitor_source_mode_set: *mut Handle,
+        monitor_source_mode_set: *mut Handle,
         monitor_source_mode_set_interface: *mut Pointer,
     ) -> NtStatus
 );
@@ -225,7 +225,7 @@ pub type MonitorGetMonitorFrequencyRangeSet = driver_fn!(
     fn(
         adapter: Handle,
         video_present_target_id: u32,
-        ph_monitor_frequency_range_set: *mut Handle,
+        monitor_frequency_range_set: *mut Handle,
         monitor_frequency_range_set_interface: *mut Pointer,
     ) -> NtStatus
 );
@@ -235,7 +235,7 @@ pub type MonitorGetMonitorDescriptorSet = driver_fn!(
     fn(
         adapter: Handle,
         video_present_target_id: u32,
-        ph_monitor_descriptor_set: *mut Handle,
+        monitor_descriptor_set: *mut Handle,
         monitor_descriptor_set_interface: *mut Pointer,
     ) -> NtStatus
 );
