@@ -109,10 +109,12 @@ impl Edu {
             Direction::FromRam => (at.get(), inside, START),
             Direction::ToRam => (inside, at.get(), START | TO_RAM),
         };
-        self.write(DMA_SOURCE, source)?;
-        self.write(DMA_DESTINATION, destination)?;
-        self.write(DMA_COUNT, bytes)?;
-        self.write(DMA_COMMAND, command)?;
+        self.qemu.writeq_all(&[
+            (self.register(DMA_SOURCE), source),
+            (self.register(DMA_DESTINATION), destination),
+            (self.register(DMA_COUNT), bytes),
+            (self.register(DMA_COMMAND), command),
+        ])?;
         let start = Instant::now();
         loop {
             self.qemu.let_time_pass(DMA_DELAY_NS)?;
@@ -133,9 +135,5 @@ impl Edu {
 
     fn register(&self, offset: u64) -> PhysAddr {
         PhysAddr::new(self.registers.get() + offset)
-    }
-
-    fn write(&self, register: u64, value: u64) -> Result<(), QemuError> {
-        self.qemu.writeq(self.register(register), value)
     }
 }

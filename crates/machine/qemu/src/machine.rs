@@ -2,11 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use std::{fs, io, thread};
+use std::{fs, io};
 
 use dxgk_hw::PhysAddr;
 use tempfile::TempDir;
@@ -16,7 +17,7 @@ use crate::find::Installed;
 use crate::qtest::{self, Connection};
 use crate::ram::GuestRam;
 use crate::rom;
-use crate::watchdog::Watched;
+use crate::watchdog::{Happened, Watched};
 
 /// How long QEMU may take to come up. It takes 0.02 to 0.06 s; a machine under load takes longer.
 const START_PATIENCE: Duration = Duration::from_secs(30);
@@ -130,7 +131,7 @@ impl Qemu {
     #[must_use]
     pub fn is_running(&self) -> bool {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        matches!(process.ended(), Ok(None))
+        matches!(process.wait(Duration::ZERO), Ok(None))
     }
 
     /// Sends one qtest command and returns what follows `OK`.
@@ -138,21 +139,59 @@ impl Qemu {
     /// # Errors
     /// [`QemuError::Refused`] for any other answer, [`QemuError::Silent`] for none.
     pub fn ask(&self, command: &str) -> Result<String, QemuError> {
+        let mut answers = self.ask_all(&[command.to_owned()])?;
+        answers.pop().ok_or_else(|| self.refused(command, String::new()))
+    }
+
+    /// Sends several qtest commands at once and returns what follows each `OK`. Much of a command's time goes into
+    /// waking QEMU and being woken by it; this does both once.
+    ///
+    /// # Errors
+    /// As [`Qemu::ask`], for the first command that fails; the later ones were carried out nonetheless.
+    pub fn ask_all(&self, commands: &[String]) -> Result<Vec<String>, QemuError> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = connection.ask(command).map_err(|source| QemuError::Silent {
-            qemu: self.installed.to_string(),
-            command: command.to_owned(),
-            source,
-            stderr: last_words(&self.stderr),
-        })?;
-        match qtest::accepted(&answer) {
+        // All answers are taken before any is judged, so that the next command does not get this one's.
+        let mut answers = Vec::with_capacity(commands.len());
+        for (index, command) in commands.iter().enumerate() {
+            let answer = if index == 0 { connection.ask(&commands.join("\n")) } else { connection.answer() };
+            answers.push(answer.map_err(|source| QemuError::Silent {
+                qemu: self.installed.to_string(),
+                command: command.clone(),
+                source,
+                stderr: last_words(&self.stderr),
+            })?);
+        }
+        let judge = |(answer, command): (String, &String)| match qtest::accepted(&answer) {
             Some(rest) => Ok(rest.to_owned()),
             None => Err(self.refused(command, answer)),
-        }
+        };
+        answers.into_iter().zip(commands).map(judge).collect()
     }
 
     fn refused(&self, command: &str, answer: String) -> QemuError {
         QemuError::Refused { qemu: self.installed.to_string(), command: command.to_owned(), answer }
+    }
+
+    /// Reads 64-bit words of memory or registers, at once and in this order.
+    ///
+    /// # Errors
+    /// As [`Qemu::ask_all`].
+    pub fn readq_all(&self, addresses: &[PhysAddr]) -> Result<Vec<u64>, QemuError> {
+        let commands: Vec<String> = addresses.iter().map(|physical| format!("readq {physical}")).collect();
+        let answers = self.ask_all(&commands)?;
+        let number = |(answer, command): (String, &String)| {
+            qtest::number(&answer).ok_or_else(|| self.refused(command, answer))
+        };
+        answers.into_iter().zip(&commands).map(number).collect()
+    }
+
+    /// Writes 64-bit words of memory or registers, at once and in this order.
+    ///
+    /// # Errors
+    /// As [`Qemu::ask_all`].
+    pub fn writeq_all(&self, words: &[(PhysAddr, u64)]) -> Result<(), QemuError> {
+        let command = |(physical, value): &(PhysAddr, u64)| format!("writeq {physical} {value:#x}");
+        self.ask_all(&words.iter().map(command).collect::<Vec<_>>()).map(drop)
     }
 
     fn ask_number(&self, command: &str) -> Result<u64, QemuError> {
@@ -240,8 +279,8 @@ fn machine_folder() -> Result<TempDir, QemuError> {
     let mut builder = tempfile::Builder::new();
     builder.prefix("dxgk-qemu-");
     builder.tempdir_in(MEMORY_FOLDER).or_else(|_| builder.tempdir()).map_err(|source| QemuError::Host {
-        what: "cannot make a folder for the machine in",
-        path: std::env::temp_dir(),
+        what: "cannot make a folder for the machine, neither among the temporary files nor in",
+        path: PathBuf::from(MEMORY_FOLDER),
         source,
     })
 }
@@ -284,33 +323,29 @@ fn connect(listener: &UnixListener, process: &mut Watched) -> Result<Connection,
         Ok(answer) => return Err(format!("it answered `{answer}` when asked for its endianness")),
         Err(error) => error,
     };
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(1) {
-        if let Ok(Some(status)) = process.ended() {
-            return Err(format!("it ended with {status}"));
-        }
-        thread::sleep(Duration::from_millis(1));
+    match process.wait(Duration::from_secs(1)) {
+        Ok(Some(status)) => Err(format!("it ended with {status}")),
+        Ok(None) | Err(_) => Err(format!("it connected, but did not answer: {unanswered}")),
     }
-    Err(format!("it connected, but did not answer: {unanswered}"))
 }
 
 fn accept(listener: &UnixListener, process: &mut Watched) -> Result<UnixStream, String> {
-    let start = Instant::now();
+    let deadline = Instant::now() + START_PATIENCE;
     loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match process.wait_or_readable(listener.as_fd(), left) {
+            Ok(Happened::Readable) => {}
+            Ok(Happened::Ended(status)) => return Err(format!("it ended with {status}")),
+            Ok(Happened::Nothing) => {
+                return Err(format!("it did not connect within {} s", START_PATIENCE.as_secs()));
+            }
+            Err(error) => return Err(format!("it cannot be waited for: {error}")),
+        }
         match listener.accept() {
             Ok((stream, _)) => return Ok(stream),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(format!("its qtest socket cannot be accepted: {error}")),
         }
-        match process.ended() {
-            Ok(None) => {}
-            Ok(Some(status)) => return Err(format!("it ended with {status}")),
-            Err(error) => return Err(format!("it cannot be waited for: {error}")),
-        }
-        if start.elapsed() > START_PATIENCE {
-            return Err(format!("it did not connect within {} s", START_PATIENCE.as_secs()));
-        }
-        thread::sleep(Duration::from_millis(1));
     }
 }
 

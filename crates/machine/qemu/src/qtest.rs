@@ -24,12 +24,16 @@ impl Connection {
         Ok(Self { stream: BufReader::new(stream) })
     }
 
-    /// Sends one command and returns the whole answer line.
-    pub(crate) fn ask(&mut self, command: &str) -> io::Result<String> {
-        let mut line = String::with_capacity(command.len() + 1);
-        line.push_str(command);
-        line.push('\n');
-        self.stream.get_mut().write_all(line.as_bytes())?;
+    /// Sends one command, or several with a line end between them, and returns the first whole answer line. The
+    /// answers to the others are had from [`Connection::answer`], in their order.
+    pub(crate) fn ask(&mut self, commands: &str) -> io::Result<String> {
+        self.stream.get_mut().write_all(format!("{commands}\n").as_bytes())?;
+        self.answer()
+    }
+
+    /// The next whole answer line.
+    pub(crate) fn answer(&mut self) -> io::Result<String> {
+        let mut line = String::new();
         loop {
             line.clear();
             if self.stream.read_line(&mut line)? == 0 {

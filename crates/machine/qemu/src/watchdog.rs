@@ -4,19 +4,23 @@
 //! code, and it fires when the *thread* that started the child ends. Instead a POSIX shell stands between: it
 //! watches a pipe whose only writing end is held here. When that end closes, because the value is dropped or
 //! because this process was killed in any way, the shell kills the program; when the program ends first, the shell
-//! hands on its exit status.
+//! hands on its exit status. A second pipe, whose writing end only the shell has, tells this side when that is.
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Descriptor 3 keeps the pipe, because a shell without job control gives background commands /dev/null as input.
 /// The watcher is ended before the shell, so it can never act on a process id that was given to somebody else.
 const SCRIPT: &str = r#"
 exec 3<&0 </dev/null
-"$@" 3<&- & program=$!
-{ read -r _ <&3; kill -9 "$program"; } 2>/dev/null & watcher=$!
+"$@" >&2 3<&- & program=$!
+{ read -r _ <&3; kill -9 "$program"; } >/dev/null 2>&1 & watcher=$!
 exec 3<&-
 wait "$program" 2>/dev/null; status=$?
 kill -9 "$watcher" 2>/dev/null
@@ -27,6 +31,21 @@ exit "$status"
 #[derive(Debug)]
 pub(crate) struct Watched {
     shell: Child,
+    /// Closing it kills the program.
+    lifeline: Option<ChildStdin>,
+    /// Hangs up when the shell has ended.
+    end: ChildStdout,
+}
+
+/// What a wait came to.
+#[derive(Debug)]
+pub(crate) enum Happened {
+    /// The program has ended. A shell's convention: 128 + n for a program killed by signal n.
+    Ended(ExitStatus),
+    /// The descriptor has something to read.
+    Readable,
+    /// The time ran out.
+    Nothing,
 }
 
 impl Watched {
@@ -36,75 +55,92 @@ impl Watched {
         arguments: impl IntoIterator<Item = &'a OsStr>,
         output: &File,
     ) -> io::Result<Self> {
-        let shell = Command::new("/bin/sh")
+        let mut shell = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "watchdog"])
             .arg(program)
             .args(arguments)
             .stdin(Stdio::piped())
-            .stdout(output.try_clone()?)
+            .stdout(Stdio::piped())
             .stderr(output.try_clone()?)
             .spawn()?;
-        Ok(Self { shell })
+        let lifeline = shell.stdin.take();
+        let Some(end) = shell.stdout.take() else {
+            return Err(io::Error::other("the watchdog has no pipe"));
+        };
+        Ok(Self { shell, lifeline, end })
     }
 
-    /// The exit status, if the program has ended.
-    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.shell.try_wait()
+    /// Waits until the program ends, at most `patience`.
+    pub(crate) fn wait(&mut self, patience: Duration) -> io::Result<Option<ExitStatus>> {
+        match self.wait_for(None, patience)? {
+            Happened::Ended(status) => Ok(Some(status)),
+            Happened::Readable | Happened::Nothing => Ok(None),
+        }
+    }
+
+    /// Waits until the program ends or `other` has something to read, at most `patience`.
+    pub(crate) fn wait_or_readable(
+        &mut self,
+        other: BorrowedFd<'_>,
+        patience: Duration,
+    ) -> io::Result<Happened> {
+        self.wait_for(Some(other), patience)
+    }
+
+    fn wait_for(&mut self, other: Option<BorrowedFd<'_>>, patience: Duration) -> io::Result<Happened> {
+        let mut watched = vec![PollFd::from_borrowed_fd(self.end.as_fd(), PollFlags::IN)];
+        watched.extend(other.map(|other| PollFd::from_borrowed_fd(other, PollFlags::IN)));
+        let timeout = Timespec::try_from(patience).map_err(io::Error::other)?;
+        let ready = rustix::io::retry_on_intr(|| poll(&mut watched, Some(&timeout)))?;
+        let ended = watched.first().is_some_and(|end| !end.revents().is_empty());
+        if ended {
+            return Ok(Happened::Ended(self.shell.wait()?));
+        }
+        Ok(if ready == 0 { Happened::Nothing } else { Happened::Readable })
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        // Closing the pipe is the signal; the shell ends as soon as the program is dead and reaped.
-        drop(self.shell.stdin.take());
+        drop(self.lifeline.take());
+        // The shell ends as soon as the program is dead and reaped.
         let _ = self.shell.wait();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
     use std::path::Path;
-    use std::time::{Duration, Instant};
 
     use super::*;
 
-    fn run(arguments: &[&str]) -> (Watched, tempfile::NamedTempFile) {
-        let output = tempfile::NamedTempFile::new().unwrap();
-        let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
-        let watched = Watched::start(OsStr::new("/bin/sh"), arguments, output.as_file()).unwrap();
-        (watched, output)
-    }
+    const PATIENCE: Duration = Duration::from_secs(20);
 
-    fn wait_for<T>(mut ready: impl FnMut() -> Option<T>) -> T {
-        let start = Instant::now();
-        loop {
-            if let Some(value) = ready() {
-                return value;
-            }
-            assert!(start.elapsed() < Duration::from_secs(20), "waited in vain");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+    fn run(script: &str, argument: &Path, output: &File) -> Watched {
+        let arguments = [OsStr::new("-c"), OsStr::new(script), OsStr::new("program"), argument.as_os_str()];
+        Watched::start(OsStr::new("/bin/sh"), arguments, output).unwrap()
     }
 
     #[test]
     fn the_exit_status_and_the_last_words_are_handed_on() {
-        let (mut watched, output) = run(&["-c", "echo last words >&2; exit 7"]);
-        let status = wait_for(|| watched.ended().unwrap());
-        assert_eq!(status.code(), Some(7));
+        let output = tempfile::NamedTempFile::new().unwrap();
+        let mut watched = run("echo last words >&2; exit 7", Path::new(""), output.as_file());
+        assert_eq!(watched.wait(PATIENCE).unwrap().unwrap().code(), Some(7));
         assert_eq!(std::fs::read_to_string(output.path()).unwrap(), "last words\n");
     }
 
     #[test]
     fn dropping_kills_the_program() {
-        let (watched, output) = run(&["-c", "echo $$; exec sleep 1000"]);
-        let pid = wait_for(|| {
-            let mut text = String::new();
-            File::open(output.path()).unwrap().read_to_string(&mut text).unwrap();
-            text.trim().parse::<u32>().ok()
-        });
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let output = tempfile::tempfile().unwrap();
+        let mut watched = run(r#"echo $$ >"$1"; exec sleep 1000"#, &fifo, &output);
+        // Opening waits for the program to open its end, reading for it to close it.
+        let pid: u32 = std::fs::read_to_string(&fifo).unwrap().trim().parse().unwrap();
         let process = format!("/proc/{pid}");
         assert!(Path::new(&process).exists());
+        assert!(watched.wait(Duration::ZERO).unwrap().is_none(), "it runs");
         drop(watched);
         assert!(!Path::new(&process).exists(), "the program is still there after the drop");
     }

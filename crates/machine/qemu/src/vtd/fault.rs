@@ -63,11 +63,12 @@ impl Vtd {
             let first = spec::fault_records(self.capability);
             for index in 0..spec::fault_record_count(self.capability) {
                 let record = first + index * 16;
-                let high = self.qemu.readq(spec::register(record + 8))?;
+                let halves = self.qemu.readq_all(&[spec::register(record + 8), spec::register(record)])?;
+                let &[high, low] = halves.as_slice() else { continue };
                 if high & spec::RECORD_VALID == 0 {
                     continue;
                 }
-                log.records.push(decode(self.qemu.readq(spec::register(record))?, high));
+                log.records.push(decode(low, high));
                 // The valid bit is cleared by writing a one to it (section 11.4.14, field F).
                 self.qemu.writel(spec::register(record + 12), 1 << 31)?;
             }
