@@ -200,3 +200,29 @@ wire! {
         pub status: u32,
     }
 }
+
+wire! {
+    /// Why a run could not be made, or did not end by itself.
+    pub enum FailureKind {
+        /// The driver cannot be loaded.
+        LoadFailed = 0,
+        /// The driver or the port refused to start the adapter.
+        NotStarted = 1,
+        /// Nothing can run any more: every thread waits.
+        WaitsForEver = 2,
+        /// The host failed; not the driver's doing.
+        Internal = 3,
+    }
+}
+
+wire! {
+    /// A failure in words; long ones continue in the next record of the same kind.
+    pub struct Failure {
+        /// What kind.
+        pub kind: FailureKind,
+        /// 1 when the next record continues the text.
+        pub more: u8,
+        /// The text, or a part of it.
+        pub text: Text<78>,
+    }
+}

@@ -33,8 +33,8 @@ mod text;
 pub use adapter::{Adapter, Mode, ModeChoice, ModeReason, ResourceRange};
 pub use device::{DmaTransfer, Doorbell, Fault, FaultReason, RegisterAccess};
 pub use driver::{
-    BugCheck, Callback, DdiCall, Import, Log, Misuse, MisuseKind, ModuleLoaded, Phase, PhysicalQuery,
-    ScenarioStep, StopCause, Who,
+    BugCheck, Callback, DdiCall, Failure, FailureKind, Import, Log, Misuse, MisuseKind, ModuleLoaded, Phase,
+    PhysicalQuery, ScenarioStep, StopCause, Who,
 };
 pub use memory::{Mapping, MappingStep, Object, ObjectKind, ObjectStep};
 pub use text::Text;
@@ -108,4 +108,6 @@ events! {
     Misuse(Misuse) = 17,
     /// The scenario's next step.
     Step(ScenarioStep) = 18,
+    /// The run failed.
+    Failure(Failure) = 19,
 }
