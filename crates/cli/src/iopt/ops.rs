@@ -1,0 +1,115 @@
+//! The list of operations.
+
+use dxgk_hw::{Access, LogicalPage, MapError, PAGE_SHIFT, PageRun, Pfn};
+use dxgk_iopt::{Format, PartialLeaf, Store, Table};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Refused, number};
+
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
+enum Written {
+    Map { iova: Value, phys: Value, pages: u64, access: String },
+    Unmap { iova: Value, pages: u64 },
+}
+
+/// One operation.
+pub(super) enum Op {
+    /// Map the frames one after the other.
+    Map { at: LogicalPage, runs: Vec<PageRun>, access: Access },
+    /// Unmap a range.
+    Unmap { at: LogicalPage, pages: u64 },
+}
+
+fn page(field: &str, value: &Value) -> Result<u64, String> {
+    let at = match value {
+        Value::String(text) => number(text),
+        Value::Number(number) => number.as_u64(),
+        _ => None,
+    };
+    let at = at.ok_or_else(|| format!("{field}: {value} is not an address; accepted: \"0x..\""))?;
+    if at & ((1 << PAGE_SHIFT) - 1) != 0 {
+        return Err(format!("{field}: {at:#x} is not a multiple of 0x1000"));
+    }
+    Ok(at >> PAGE_SHIFT)
+}
+
+fn runs(phys: &Value, pages: u64) -> Result<Vec<PageRun>, String> {
+    let runs = match phys {
+        Value::Array(frames) => {
+            if frames.len() as u64 != pages {
+                return Err(format!("phys: {} frames for {pages} pages", frames.len()));
+            }
+            frames
+                .iter()
+                .map(|frame| Ok(PageRun::new(Pfn::new(page("phys", frame)?), 1)))
+                .collect::<Result<_, String>>()?
+        }
+        start => vec![PageRun::new(Pfn::new(page("phys", start)?), pages)],
+    };
+    Ok(runs)
+}
+
+impl Op {
+    fn from_json(value: Value) -> Result<Self, String> {
+        let written: Written = serde_json::from_value(value).map_err(|error| error.to_string())?;
+        let (Written::Map { pages, .. } | Written::Unmap { pages, .. }) = written;
+        if pages == 0 {
+            return Err("pages: 0 pages; accepted: 1 and more".to_owned());
+        }
+        match written {
+            Written::Map { iova, phys, pages, access } => {
+                let access = match access.as_str() {
+                    "r" => Access::READ,
+                    "w" => Access::WRITE,
+                    "rw" => Access::READ | Access::WRITE,
+                    other => return Err(format!("access: '{other}'; accepted: r, w, rw")),
+                };
+                let at = LogicalPage::new(page("iova", &iova)?);
+                Ok(Self::Map { at, runs: runs(&phys, pages)?, access })
+            }
+            Written::Unmap { iova, pages } => {
+                Ok(Self::Unmap { at: LogicalPage::new(page("iova", &iova)?), pages })
+            }
+        }
+    }
+
+    /// Does it to a tree.
+    fn apply<F: Format>(&self, tree: &mut Table<F>, store: Store<'_>) -> Result<(), String> {
+        let (input, width) = (tree.format().width(), tree.format().output_width());
+        let said = |error: MapError| match error {
+            MapError::BeyondWidth(page) => {
+                format!("logical address {} is beyond the {input} bits of the format", page.address())
+            }
+            other => other.to_string(),
+        };
+        match self {
+            Self::Map { at, runs, access } => {
+                let last = |run: &PageRun| run.start.checked_add(run.pages - 1);
+                if runs.iter().any(|run| last(run).is_none_or(|last| last.get() >> (width - PAGE_SHIFT) != 0))
+                {
+                    return Err(format!("a physical address is beyond the {width} bits of the format"));
+                }
+                tree.map(store, *at, runs, *access).map_err(said)
+            }
+            Self::Unmap { at, pages } => {
+                let detached = tree.unmap(store, *at, *pages, PartialLeaf::Split).map_err(said)?;
+                detached.into_iter().for_each(|table| table.give_back(store));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Does all of a list; stops at the first that is refused, by its index from 0.
+pub(super) fn apply_all<F: Format>(text: &str, tree: &mut Table<F>, store: Store<'_>) -> Result<(), Refused> {
+    let list: Vec<Value> =
+        serde_json::from_str(text).map_err(|error| Refused(format!("--ops: not a JSON list: {error}")))?;
+    for (index, value) in list.into_iter().enumerate() {
+        Op::from_json(value)
+            .and_then(|op| op.apply(tree, store))
+            .map_err(|why| Refused(format!("--ops: operation {index}: {why}")))?;
+    }
+    Ok(())
+}
