@@ -24,6 +24,9 @@ open_enum! {
         IRQL_UNEXPECTED_VALUE = 0xC8, "The level is not what it should be here.";
         DRIVER_LEFT_LOCKED_PAGES_IN_PROCESS = 0xCB, "Locked pages not released after an I/O.";
         DRIVER_IRQL_NOT_LESS_OR_EQUAL = 0xD1, "Bad address or pageable memory touched at a raised level by a driver.";
+        DRIVER_PAGE_FAULT_BEYOND_END_OF_ALLOCATION = 0xD6, "Driver touched memory beyond its pool allocation.";
+        DRIVER_UNMAPPING_INVALID_VIEW = 0xD7, "Driver unmapped an address that is not mapped.";
+        MANUALLY_INITIATED_CRASH = 0xE2, "Somebody asked for it.";
         DRIVER_VERIFIER_DMA_VIOLATION = 0xE6, "Driver broke the DMA rules (parameter 1 is the violation; 0x26: a device was caught at an unmapped address).";
         THREAD_STUCK_IN_DEVICE_DRIVER = 0xEA, "Thread does not leave a device driver.";
         DRIVER_OVERRAN_STACK_BUFFER = 0xF7, "Driver overran a buffer on the stack.";
@@ -32,6 +35,7 @@ open_enum! {
         VIDEO_DXGKRNL_FATAL_ERROR = 0x113, "The graphics kernel found a violation.";
         VIDEO_TDR_FAILURE = 0x116, "Display driver could not be reset after a timeout.";
         VIDEO_SCHEDULER_INTERNAL_ERROR = 0x119, "The video scheduler found a fatal violation.";
+        INVALID_MDL_RANGE = 0x12E, "A memory descriptor list describes memory it must not.";
         DPC_WATCHDOG_VIOLATION = 0x133, "Too long at `DISPATCH_LEVEL` or above.";
         KERNEL_SECURITY_CHECK_FAILURE = 0x139, "The kernel found a critical structure damaged (fast fail).";
         ILLEGAL_IOMMU_PAGE_FAULT = 0x158, "The IOMMU reported a page fault that nothing allows.";

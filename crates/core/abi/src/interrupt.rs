@@ -163,7 +163,7 @@ layout! {
         0 => vidpn_target_id: u32, "`VidPnTargetId`: video present target.";
         4 => _pad0: [u8; 4], "Padding.";
         8 => physical_address: u64, "`PhysicalAddress`: bytes.";
-        16 => physical_adapter_mask: u32, "`PhysicalAdapterMask`.";
+        16 => physical_adapter_mask: u32, "`PhysicalAdapterMask`: one bit for each physical adapter.";
         20 => _pad1: [u8; 4], "Padding.";
     }
 }
@@ -182,17 +182,17 @@ layout! {
     pub struct DmaPageFaulted {
         0 => faulted_fence_id: u32, "`FaultedFenceId`: fence of the work that faulted.";
         4 => _pad0: [u8; 4], "Padding.";
-        8 => faulted_primitive_api_sequence_number: u64, "`FaultedPrimitiveAPISequenceNumber`.";
-        16 => faulted_pipeline_stage: u32, "`FaultedPipelineStage`.";
-        20 => faulted_bind_table_entry: u32, "`FaultedBindTableEntry`.";
-        24 => page_fault_flags: PageFaultFlags, "`PageFaultFlags`.";
+        8 => faulted_primitive_api_sequence_number: u64, "`FaultedPrimitiveAPISequenceNumber`: primitive.";
+        16 => faulted_pipeline_stage: u32, "`FaultedPipelineStage`: pipeline stage.";
+        20 => faulted_bind_table_entry: u32, "`FaultedBindTableEntry`: binding.";
+        24 => page_fault_flags: PageFaultFlags, "`PageFaultFlags`: what kind of fault.";
         28 => _pad1: [u8; 4], "Padding.";
         32 => faulted_virtual_address: u64, "`FaultedVirtualAddress`: GPU virtual address, bytes.";
         40 => node_ordinal: u32, "`NodeOrdinal`: node.";
         44 => engine_ordinal: u32, "`EngineOrdinal`: engine.";
-        48 => page_table_level: u32, "`PageTableLevel`.";
-        52 => fault_error_code: u32, "`FaultErrorCode`.";
-        56 => faulted_process_handle: Handle, "`FaultedProcessHandle`.";
+        48 => page_table_level: u32, "`PageTableLevel`: level of the page table.";
+        52 => fault_error_code: u32, "`FaultErrorCode`: bit 0: device specific; the code above it.";
+        56 => faulted_process_handle: Handle, "`FaultedProcessHandle`: the process.";
     }
 }
 

@@ -99,7 +99,7 @@ layout! {
     /// Argument of `DxgkDdiBeginExclusiveAccess`: from its return on the device must not use memory, since WDDM 2.4.
     "DXGKARG_BEGINEXCLUSIVEACCESS" [4]
     pub struct ArgBeginExclusiveAccess {
-        0 => reserved: u32, "`Reserved`.";
+        0 => reserved: u32, "`Reserved`: the only member.";
     }
 }
 
@@ -107,7 +107,7 @@ layout! {
     /// Argument of `DxgkDdiEndExclusiveAccess`, since WDDM 2.4.
     "DXGKARG_ENDEXCLUSIVEACCESS" [4]
     pub struct ArgEndExclusiveAccess {
-        0 => reserved: u32, "`Reserved`.";
+        0 => reserved: u32, "`Reserved`: the only member.";
     }
 }
 
@@ -115,12 +115,12 @@ layout! {
     /// Argument of `DxgkDdiRestoreMemoryForHotUpdate`, since WDDM 2.6.
     "DXGKARG_RESTOREMEMORYFORHOTUPDATE" [32]
     pub struct ArgRestoreMemoryForHotUpdate {
-        0 => flags: RestoreMemoryFlags, "`Flags`.";
+        0 => flags: RestoreMemoryFlags, "`Flags`: see the type.";
         4 => _pad0: [u8; 4], "Padding.";
-        8 => data_mdl: Pointer, "`pDataMdl`.";
-        16 => meta_data_size: u32, "`MetaDataSize`.";
+        8 => data_mdl: Pointer, "`pDataMdl`: the saved memory.";
+        16 => meta_data_size: u32, "`MetaDataSize`: bytes.";
         20 => _pad1: [u8; 4], "Padding.";
-        24 => meta_data: Pointer, "`pMetaData`.";
+        24 => meta_data: Pointer, "`pMetaData`: the driver's description of the data.";
     }
 }
 

@@ -183,7 +183,7 @@ layout! {
     /// Fill a part of an allocation with a pattern.
     "DXGKARG_BUILDPAGINGBUFFER.Fill" [40]
     pub struct Fill {
-        0 => allocation: Handle, "`hAllocation`.";
+        0 => allocation: Handle, "`hAllocation`: the driver's handle of the allocation; null: none.";
         8 => fill_size: u64, "`FillSize`: bytes.";
         16 => fill_pattern: u32, "`FillPattern`: 32-bit pattern.";
         20 => _pad0: [u8; 4], "Padding.";
@@ -195,14 +195,14 @@ layout! {
     /// Point a part of an aperture segment at an MDL's pages.
     "DXGKARG_BUILDPAGINGBUFFER.MapApertureSegment" [56]
     pub struct MapApertureSegment {
-        0 => device: Handle, "`hDevice`.";
-        8 => allocation: Handle, "`hAllocation`.";
+        0 => device: Handle, "`hDevice`: the driver's handle of the device.";
+        8 => allocation: Handle, "`hAllocation`: the driver's handle of the allocation; null: none.";
         16 => segment_id: u32, "`SegmentId`: segment, from 1; 0: system memory.";
         20 => _pad0: [u8; 4], "Padding.";
         24 => offset_in_pages: u64, "`OffsetInPages`: pages from the segment's start.";
         32 => number_of_pages: u64, "`NumberOfPages`: pages.";
-        40 => mdl: Pointer, "`pMdl`.";
-        48 => flags: MapApertureFlags, "`Flags`.";
+        40 => mdl: Pointer, "`pMdl`: the MDL.";
+        48 => flags: MapApertureFlags, "`Flags`: see the type.";
         52 => mdl_offset: u32, "`MdlOffset`: pages into the MDL.";
     }
 }
@@ -211,8 +211,8 @@ layout! {
     /// Point a part of an aperture segment at the dummy page.
     "DXGKARG_BUILDPAGINGBUFFER.UnmapApertureSegment" [48]
     pub struct UnmapApertureSegment {
-        0 => device: Handle, "`hDevice`.";
-        8 => allocation: Handle, "`hAllocation`.";
+        0 => device: Handle, "`hDevice`: the driver's handle of the device.";
+        8 => allocation: Handle, "`hAllocation`: the driver's handle of the allocation; null: none.";
         16 => segment_id: u32, "`SegmentId`: segment, from 1; 0: system memory.";
         20 => _pad0: [u8; 4], "Padding.";
         24 => offset_in_pages: u64, "`OffsetInPages`: pages from the segment's start.";
@@ -225,14 +225,14 @@ layout! {
     /// Point a part of an aperture segment at an address descriptor list's pages, since WDDM 2.9.
     "DXGKARG_BUILDPAGINGBUFFER.MapApertureSegment2" [72]
     pub struct MapApertureSegment2 {
-        0 => device: Handle, "`hDevice`.";
-        8 => allocation: Handle, "`hAllocation`.";
+        0 => device: Handle, "`hDevice`: the driver's handle of the device.";
+        8 => allocation: Handle, "`hAllocation`: the driver's handle of the allocation; null: none.";
         16 => segment_id: u32, "`SegmentId`: segment, from 1; 0: system memory.";
         20 => _pad0: [u8; 4], "Padding.";
         24 => offset_in_pages: u64, "`OffsetInPages`: pages from the segment's start.";
         32 => number_of_pages: u64, "`NumberOfPages`: pages.";
         40 => adl: Adl, "`Adl`.";
-        56 => flags: MapApertureFlags, "`Flags`.";
+        56 => flags: MapApertureFlags, "`Flags`: see the type.";
         60 => adl_offset: u32, "`AdlOffset`: pages into the list.";
         64 => cpu_visible_address: Pointer, "`CpuVisibleAddress`: where the processor sees the pages.";
     }

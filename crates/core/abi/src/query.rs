@@ -67,7 +67,7 @@ layout! {
         20 => _pad1: [u8; 4], "Padding.";
         24 => output_data: Pointer, "`pOutputData`: bytes the driver fills in.";
         32 => output_data_size: u32, "`OutputDataSize`: bytes at `output_data`.";
-        36 => flags: QueryAdapterInfoFlags, "`Flags` (since WDDM 2.2).";
+        36 => flags: QueryAdapterInfoFlags, "`Flags` (since WDDM 2.2): see the type.";
         40 => kmd_process_handle: Handle, "`hKmdProcessHandle` (since WDDM 2.4): the driver's handle of the process.";
     }
 }
@@ -144,9 +144,9 @@ layout! {
         2 => paging_node_index: u16, "`PagingNodeIndex`: the engine that pages.";
         4 => _pad0: [u8; 4], "Padding.";
         8 => dxgk_physical_adapter_handle: Handle, "`DxgkPhysicalAdapterHandle`: the port's handle of this physical adapter.";
-        16 => flags: PhysicalAdapterFlags, "`Flags`.";
-        20 => vpr_paging_node: u32, "`VPRPagingNode`.";
-        24 => virtual_copy_node_index: u32, "`VirtualCopyNodeIndex`.";
+        16 => flags: PhysicalAdapterFlags, "`Flags`: see the type.";
+        20 => vpr_paging_node: u32, "`VPRPagingNode`: node that pages protected memory.";
+        24 => virtual_copy_node_index: u32, "`VirtualCopyNodeIndex`: node that copies.";
         28 => _pad1: [u8; 4], "Padding.";
     }
 }

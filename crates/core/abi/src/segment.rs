@@ -35,7 +35,7 @@ layout! {
     pub struct QuerySegmentIn {
         0 => agp_aperture_base: u64, "`AgpApertureBase`: physical address, bytes.";
         8 => agp_aperture_size: u64, "`AgpApertureSize`: bytes.";
-        16 => agp_flags: SegmentFlags, "`AgpFlags`.";
+        16 => agp_flags: SegmentFlags, "`AgpFlags`: of the aperture.";
         20 => _pad0: [u8; 4], "Padding.";
     }
 }
@@ -102,7 +102,7 @@ layout! {
         28 => _pad0: [u8; 4], "Padding.";
         32 => bank_range_table: Pointer, "`pBankRangeTable`: array of bank ends.";
         40 => commit_limit: u64, "`CommitLimit`: bytes.";
-        48 => flags: SegmentFlags, "`Flags`.";
+        48 => flags: SegmentFlags, "`Flags`: see the type.";
         52 => _pad1: [u8; 4], "Padding.";
     }
 }
@@ -111,7 +111,7 @@ layout! {
     /// A segment, for `QUERYSEGMENT3`, since WDDM 1.2.
     "DXGK_SEGMENTDESCRIPTOR3" [72]
     pub struct SegmentDescriptor3 {
-        0 => flags: SegmentFlags, "`Flags`.";
+        0 => flags: SegmentFlags, "`Flags`: see the type.";
         4 => _pad0: [u8; 4], "Padding.";
         8 => base_address: u64, "`BaseAddress`: bytes.";
         16 => cpu_translated_address: u64, "`CpuTranslatedAddress`: physical address as the processor sees it, bytes.";
@@ -121,7 +121,7 @@ layout! {
         40 => bank_range_table: Pointer, "`pBankRangeTable`: array of bank ends.";
         48 => commit_limit: u64, "`CommitLimit`: bytes.";
         56 => system_memory_end_address: u64, "`SystemMemoryEndAddress`: bytes.";
-        64 => reserved: u64, "`Reserved`.";
+        64 => reserved: u64, "`Reserved`: reserved.";
     }
 }
 
@@ -139,20 +139,20 @@ layout! {
     /// A segment, for `QUERYSEGMENT4`, since WDDM 2.0.
     "DXGK_SEGMENTDESCRIPTOR4" [96]
     pub struct SegmentDescriptor4 {
-        0 => flags: SegmentFlags, "`Flags`.";
+        0 => flags: SegmentFlags, "`Flags`: see the type.";
         4 => _pad0: [u8; 4], "Padding.";
         8 => base_address: u64, "`BaseAddress`: bytes.";
         16 => size: u64, "`Size`: bytes.";
         24 => commit_limit: u64, "`CommitLimit`: bytes.";
         32 => system_memory_end_address: u64, "`SystemMemoryEndAddress`: bytes.";
         40 => cpu_host_aperture: CpuHostAperture, "`CpuHostAperture`: a union: its first word is `CpuTranslatedAddress` when the segment is visible without an aperture.";
-        56 => num_invalid_memory_ranges: u32, "`NumInvalidMemoryRanges`.";
+        56 => num_invalid_memory_ranges: u32, "`NumInvalidMemoryRanges`: ranges not to be used.";
         60 => _pad1: [u8; 4], "Padding.";
-        64 => vpr_range_start_offset: u64, "`VprRangeStartOffset`.";
-        72 => vpr_range_size: u64, "`VprRangeSize`.";
-        80 => vpr_alignment: u32, "`VprAlignment`.";
-        84 => num_vpr_supported: u32, "`NumVprSupported`.";
-        88 => vpr_reserve_size: u32, "`VprReserveSize`.";
-        92 => num_uefi_frame_buffer_ranges: u32, "`NumUEFIFrameBufferRanges` (since WDDM 2.2).";
+        64 => vpr_range_start_offset: u64, "`VprRangeStartOffset`: bytes from the segment's start.";
+        72 => vpr_range_size: u64, "`VprRangeSize`: bytes.";
+        80 => vpr_alignment: u32, "`VprAlignment`: bytes.";
+        84 => num_vpr_supported: u32, "`NumVprSupported`: protected ranges.";
+        88 => vpr_reserve_size: u32, "`VprReserveSize`: bytes.";
+        92 => num_uefi_frame_buffer_ranges: u32, "`NumUEFIFrameBufferRanges` (since WDDM 2.2): ranges the firmware's frame buffer uses.";
     }
 }

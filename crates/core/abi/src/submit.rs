@@ -43,14 +43,14 @@ layout! {
         28 => dma_buffer_submission_start_offset: u32, "`DmaBufferSubmissionStartOffset`: bytes from the buffer's start.";
         32 => dma_buffer_submission_end_offset: u32, "`DmaBufferSubmissionEndOffset`: bytes from the buffer's start.";
         36 => _pad1: [u8; 4], "Padding.";
-        40 => dma_buffer_private_data: Pointer, "`pDmaBufferPrivateData`.";
+        40 => dma_buffer_private_data: Pointer, "`pDmaBufferPrivateData`: the driver's own data of the buffer.";
         48 => dma_buffer_private_data_size: u32, "`DmaBufferPrivateDataSize`: bytes.";
         52 => dma_buffer_private_data_submission_start_offset: u32, "`DmaBufferPrivateDataSubmissionStartOffset`: bytes.";
         56 => dma_buffer_private_data_submission_end_offset: u32, "`DmaBufferPrivateDataSubmissionEndOffset`: bytes.";
         60 => submission_fence_id: u32, "`SubmissionFenceId`: fence to signal.";
         64 => vidpn_source_id: u32, "`VidPnSourceId`: video present source.";
-        68 => flip_interval: FlipInterval, "`FlipInterval`.";
-        72 => flags: SubmitCommandFlags, "`Flags`.";
+        68 => flip_interval: FlipInterval, "`FlipInterval`: vertical syncs to wait for.";
+        72 => flags: SubmitCommandFlags, "`Flags`: see the type.";
         76 => engine_ordinal: u32, "`EngineOrdinal`: engine.";
         80 => dma_buffer_virtual_address: u64, "`DmaBufferVirtualAddress` (since WDDM 1.1): GPU virtual address, bytes.";
         88 => node_ordinal: u32, "`NodeOrdinal` (since WDDM 1.2): node.";
@@ -65,7 +65,7 @@ layout! {
         0 => preemption_fence_id: u32, "`PreemptionFenceId`: fence of the preemption.";
         4 => node_ordinal: u32, "`NodeOrdinal`: node.";
         8 => engine_ordinal: u32, "`EngineOrdinal`: engine.";
-        12 => flags: u32, "`Flags`.";
+        12 => flags: u32, "`Flags`: see the type.";
     }
 }
 

@@ -44,7 +44,8 @@ macro_rules! table {
             pub struct $name {
                 $($offset => $field: $ty, $doc;)*
                 $($slot_offset => $slot: u64, concat!(
-                    "`", $member, "`: address, or 0; since [`InterfaceVersion::", stringify!($since), "`].",
+                    "`", $member, "`: address, or 0; since [`", stringify!($since),
+                    "`](crate::version::InterfaceVersion::", stringify!($since), ").",
                 );)*
             }
         }

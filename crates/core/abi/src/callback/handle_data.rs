@@ -21,9 +21,9 @@ layout! {
     /// Argument of `DxgkCbGetHandleData`.
     "DXGKARGCB_GETHANDLEDATA" [12]
     pub struct ArgCbGetHandleData {
-        0 => object: u32, "`hObject`.";
+        0 => object: u32, "`hObject`: the handle.";
         4 => kind: HandleType, "`Type`: which kind this is.";
-        8 => flags: GetHandleDataFlags, "`Flags`.";
+        8 => flags: GetHandleDataFlags, "`Flags`: see the type.";
     }
 }
 
@@ -31,7 +31,7 @@ layout! {
     /// Argument of `DxgkCbReleaseHandleData`: sixteen bytes, so it travels as a pointer.
     "DXGKARGCB_RELEASEHANDLEDATA" [16]
     pub struct ArgCbReleaseHandleData {
-        0 => release_handle: Handle, "`ReleaseHandle`.";
+        0 => release_handle: Handle, "`ReleaseHandle`: what `DxgkCbAcquireHandleData` gave.";
         8 => kind: HandleType, "`Type`: which kind this is.";
         12 => _pad0: [u8; 4], "Padding.";
     }
@@ -41,7 +41,7 @@ layout! {
     /// Argument of `DxgkCbEnumHandleChildren`.
     "DXGKARGCB_ENUMHANDLECHILDREN" [8]
     pub struct ArgCbEnumHandleChildren {
-        0 => object: u32, "`hObject`.";
-        4 => index: u32, "`Index`.";
+        0 => object: u32, "`hObject`: the handle.";
+        4 => index: u32, "`Index`: which child, from 0.";
     }
 }

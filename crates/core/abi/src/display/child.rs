@@ -80,8 +80,8 @@ layout! {
     /// One entry that `DxgkDdiQueryChildRelations` fills in; an entry of zeros ends the list.
     "DXGK_CHILD_DESCRIPTOR" [28]
     pub struct ChildDescriptor {
-        0 => child_device_type: ChildDeviceType, "`ChildDeviceType`.";
-        4 => child_capabilities: ChildCapabilities, "`ChildCapabilities`.";
+        0 => child_device_type: ChildDeviceType, "`ChildDeviceType`: kind of child.";
+        4 => child_capabilities: ChildCapabilities, "`ChildCapabilities`: abilities.";
         20 => acpi_uid: u32, "`AcpiUid`: ACPI identifier.";
         24 => child_uid: u32, "`ChildUid`: the driver's number of the child.";
     }

@@ -83,10 +83,10 @@ layout! {
     /// Scaling and rotation of a path.
     "D3DKMDT_VIDPN_PRESENT_PATH_TRANSFORMATION" [16]
     pub struct PathTransformation {
-        0 => scaling: PathScaling, "`Scaling`.";
-        4 => scaling_support: ScalingSupport, "`ScalingSupport`.";
-        8 => rotation: PathRotation, "`Rotation`.";
-        12 => rotation_support: RotationSupport, "`RotationSupport`.";
+        0 => scaling: PathScaling, "`Scaling`: scaling.";
+        4 => scaling_support: ScalingSupport, "`ScalingSupport`: scalings possible.";
+        8 => rotation: PathRotation, "`Rotation`: rotation.";
+        12 => rotation_support: RotationSupport, "`RotationSupport`: rotations possible.";
     }
 }
 
@@ -94,10 +94,10 @@ layout! {
     /// Copy protection of a path.
     "D3DKMDT_VIDPN_PRESENT_PATH_COPYPROTECTION" [268]
     pub struct PathCopyProtection {
-        0 => copy_protection_type: CopyProtectionType, "`CopyProtectionType`.";
-        4 => aps_trigger_bits: u32, "`APSTriggerBits`.";
-        8 => oem_copy_protection: [u8; 256], "`OEMCopyProtection`.";
-        264 => copy_protection_support: CopyProtectionSupport, "`CopyProtectionSupport`.";
+        0 => copy_protection_type: CopyProtectionType, "`CopyProtectionType`: kind.";
+        4 => aps_trigger_bits: u32, "`APSTriggerBits`: analog protection bits.";
+        8 => oem_copy_protection: [u8; 256], "`OEMCopyProtection`: the maker's own.";
+        264 => copy_protection_support: CopyProtectionSupport, "`CopyProtectionSupport`: kinds possible.";
     }
 }
 
@@ -118,15 +118,15 @@ layout! {
     pub struct VidPnPresentPath {
         0 => vidpn_source_id: u32, "`VidPnSourceId`: video present source.";
         4 => vidpn_target_id: u32, "`VidPnTargetId`: video present target.";
-        8 => importance_ordinal: PathImportance, "`ImportanceOrdinal`.";
-        12 => content_transformation: PathTransformation, "`ContentTransformation`.";
-        28 => visible_from_active_tl_offset: Offset2d, "`VisibleFromActiveTLOffset`.";
-        36 => visible_from_active_br_offset: Offset2d, "`VisibleFromActiveBROffset`.";
-        44 => vidpn_target_color_basis: ColorBasis, "`VidPnTargetColorBasis`.";
-        48 => vidpn_target_color_coeff_dynamic_ranges: ColorCoeffDynamicRanges, "`VidPnTargetColorCoeffDynamicRanges`.";
-        64 => content: PathContent, "`Content`.";
-        68 => copy_protection: PathCopyProtection, "`CopyProtection`.";
-        336 => gamma_ramp: GammaRamp, "`GammaRamp`.";
+        8 => importance_ordinal: PathImportance, "`ImportanceOrdinal`: rank of the path.";
+        12 => content_transformation: PathTransformation, "`ContentTransformation`: scaling and rotation.";
+        28 => visible_from_active_tl_offset: Offset2d, "`VisibleFromActiveTLOffset`: top left of the visible part, pixels.";
+        36 => visible_from_active_br_offset: Offset2d, "`VisibleFromActiveBROffset`: bottom right of the visible part, pixels.";
+        44 => vidpn_target_color_basis: ColorBasis, "`VidPnTargetColorBasis`: colour basis of the target.";
+        48 => vidpn_target_color_coeff_dynamic_ranges: ColorCoeffDynamicRanges, "`VidPnTargetColorCoeffDynamicRanges`: bits a channel.";
+        64 => content: PathContent, "`Content`: what is shown.";
+        68 => copy_protection: PathCopyProtection, "`CopyProtection`: copy protection.";
+        336 => gamma_ramp: GammaRamp, "`GammaRamp`: gamma ramp.";
     }
 }
 
@@ -134,12 +134,12 @@ layout! {
     /// A graphics mode of a source.
     "D3DKMDT_GRAPHICS_RENDERING_FORMAT" [32]
     pub struct GraphicsRenderingFormat {
-        0 => prim_surf_size: Region2d, "`PrimSurfSize`.";
-        8 => visible_region_size: Region2d, "`VisibleRegionSize`.";
+        0 => prim_surf_size: Region2d, "`PrimSurfSize`: pixels of the surface.";
+        8 => visible_region_size: Region2d, "`VisibleRegionSize`: pixels shown.";
         16 => stride: u32, "`Stride`: bytes from one line to the next.";
-        20 => pixel_format: DdiFormat, "`PixelFormat`.";
-        24 => color_basis: ColorBasis, "`ColorBasis`.";
-        28 => pixel_value_access_mode: PixelValueAccessMode, "`PixelValueAccessMode`.";
+        20 => pixel_format: DdiFormat, "`PixelFormat`: pixel format.";
+        24 => color_basis: ColorBasis, "`ColorBasis`: what colour values mean.";
+        28 => pixel_value_access_mode: PixelValueAccessMode, "`PixelValueAccessMode`: colours or palette.";
     }
 }
 
@@ -147,7 +147,7 @@ layout! {
     /// A mode of a source.
     "D3DKMDT_VIDPN_SOURCE_MODE" [40]
     pub struct VidPnSourceMode {
-        0 => id: u32, "`Id`.";
+        0 => id: u32, "`Id`: the mode's number in its set.";
         4 => kind: SourceModeType, "`Type`: which kind this is.";
         8 => format: GraphicsRenderingFormat, "`Format`: `Format.Graphics` of the union; `Format.Text` is its first word.";
     }
@@ -157,11 +157,11 @@ layout! {
     /// The signal of a target mode.
     "D3DKMDT_VIDEO_SIGNAL_INFO" [56]
     pub struct VideoSignalInfo {
-        0 => video_standard: VideoSignalStandard, "`VideoStandard`.";
-        4 => total_size: Region2d, "`TotalSize`.";
-        12 => active_size: Region2d, "`ActiveSize`.";
-        20 => vsync_freq: Rational, "`VSyncFreq`.";
-        28 => hsync_freq: Rational, "`HSyncFreq`.";
+        0 => video_standard: VideoSignalStandard, "`VideoStandard`: the standard.";
+        4 => total_size: Region2d, "`TotalSize`: pixels with blanking.";
+        12 => active_size: Region2d, "`ActiveSize`: pixels without blanking.";
+        20 => vsync_freq: Rational, "`VSyncFreq`: frames a second.";
+        28 => hsync_freq: Rational, "`HSyncFreq`: lines a second.";
         36 => _pad0: [u8; 4], "Padding.";
         40 => pixel_rate: u64, "`PixelRate`: pixels a second.";
         48 => additional_signal_info: u32, "`AdditionalSignalInfo`: scan line ordering and, since WDDM 1.3, the divider; see the methods.";
@@ -217,13 +217,13 @@ layout! {
     /// A mode of a monitor.
     "D3DKMDT_MONITOR_SOURCE_MODE" [96]
     pub struct MonitorSourceMode {
-        0 => id: u32, "`Id`.";
+        0 => id: u32, "`Id`: the mode's number in its set.";
         4 => _pad0: [u8; 4], "Padding.";
-        8 => video_signal_info: VideoSignalInfo, "`VideoSignalInfo`.";
-        64 => color_basis: ColorBasis, "`ColorBasis`.";
-        68 => color_coeff_dynamic_ranges: ColorCoeffDynamicRanges, "`ColorCoeffDynamicRanges`.";
-        84 => origin: MonitorCapabilitiesOrigin, "`Origin`.";
-        88 => preference: ModePreference, "`Preference`.";
+        8 => video_signal_info: VideoSignalInfo, "`VideoSignalInfo`: the signal.";
+        64 => color_basis: ColorBasis, "`ColorBasis`: what colour values mean.";
+        68 => color_coeff_dynamic_ranges: ColorCoeffDynamicRanges, "`ColorCoeffDynamicRanges`: bits a channel.";
+        84 => origin: MonitorCapabilitiesOrigin, "`Origin`: where it comes from.";
+        88 => preference: ModePreference, "`Preference`: whether it is preferred.";
         92 => _pad1: [u8; 4], "Padding.";
     }
 }

@@ -26,7 +26,7 @@ layout! {
         0 => vidpn_source_id: u32, "`VidPnSourceId`: video present source.";
         4 => x: i32, "`X`: pixels.";
         8 => y: i32, "`Y`: pixels.";
-        12 => flags: SetPointerPositionFlags, "`Flags`.";
+        12 => flags: SetPointerPositionFlags, "`Flags`: see the type.";
     }
 }
 
@@ -34,7 +34,7 @@ layout! {
     /// Argument of `DxgkDdiSetPointerShape`.
     "DXGKARG_SETPOINTERSHAPE" [40]
     pub struct ArgSetPointerShape {
-        0 => flags: PointerFlags, "`Flags`.";
+        0 => flags: PointerFlags, "`Flags`: see the type.";
         4 => width: u32, "`Width`: pixels.";
         8 => height: u32, "`Height`: pixels.";
         12 => pitch: u32, "`Pitch`: bytes from one line to the next.";
@@ -62,7 +62,7 @@ layout! {
         8 => source: Pointer, "`pSource`: the picture to show.";
         16 => bytes_per_pixel: u32, "`BytesPerPixel`: bytes.";
         20 => pitch: i32, "`Pitch`: bytes from one line of the source to the next; may be negative.";
-        24 => flags: PresentDisplayOnlyFlags, "`Flags`.";
+        24 => flags: PresentDisplayOnlyFlags, "`Flags`: see the type.";
         28 => num_moves: u32, "`NumMoves`: entries at `moves`.";
         32 => moves: Pointer, "`pMoves`: array of [`MoveRect`].";
         40 => num_dirty_rects: u32, "`NumDirtyRects`: entries at `dirty_rect`.";
@@ -114,7 +114,7 @@ layout! {
     "DXGKARGCB_PRESENT_DISPLAYONLY_PROGRESS" [8]
     pub struct ArgCbPresentDisplayOnlyProgress {
         0 => vidpn_source_id: u32, "`VidPnSourceId`: video present source.";
-        4 => progress_id: PresentProgressId, "`ProgressId`.";
+        4 => progress_id: PresentProgressId, "`ProgressId`: how it went.";
     }
 }
 

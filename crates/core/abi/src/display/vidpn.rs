@@ -22,11 +22,11 @@ layout! {
     pub struct ArgRecommendFunctionalVidPn {
         0 => number_of_vidpn_targets: u32, "`NumberOfVidPnTargets`: entries of the vector.";
         4 => _pad0: [u8; 4], "Padding.";
-        8 => vidpn_target_prioritization_vector: Pointer, "`pVidPnTargetPrioritizationVector`.";
-        16 => recommended_functional_vidpn: Handle, "`hRecommendedFunctionalVidPn`.";
-        24 => request_reason: RecommendReason, "`RequestReason`.";
+        8 => vidpn_target_prioritization_vector: Pointer, "`pVidPnTargetPrioritizationVector`: target numbers, the most important first.";
+        16 => recommended_functional_vidpn: Handle, "`hRecommendedFunctionalVidPn`: the topology to fill in.";
+        24 => request_reason: RecommendReason, "`RequestReason`: why it is asked for.";
         28 => _pad1: [u8; 4], "Padding.";
-        32 => private_driver_data: Pointer, "`pPrivateDriverData`.";
+        32 => private_driver_data: Pointer, "`pPrivateDriverData`: the driver's own bytes.";
         40 => private_driver_data_size: u32, "`PrivateDriverDataSize`: bytes.";
         44 => _pad2: [u8; 4], "Padding.";
     }
@@ -46,8 +46,8 @@ layout! {
     "DXGKARG_ENUMVIDPNCOFUNCMODALITY" [24]
     pub struct ArgEnumVidPnCofuncModality {
         0 => constraining_vidpn: Handle, "`hConstrainingVidPn`: the topology to complete.";
-        8 => enum_pivot_type: EnumPivotType, "`EnumPivotType`.";
-        12 => enum_pivot: EnumPivot, "`EnumPivot`.";
+        8 => enum_pivot_type: EnumPivotType, "`EnumPivotType`: what must stay.";
+        12 => enum_pivot: EnumPivot, "`EnumPivot`: which source and target.";
         20 => _pad0: [u8; 4], "Padding.";
     }
 }
@@ -68,9 +68,9 @@ layout! {
     pub struct ArgCommitVidPn {
         0 => functional_vidpn: Handle, "`hFunctionalVidPn`: the topology to commit.";
         8 => affected_vidpn_source_id: u32, "`AffectedVidPnSourceId`: the source concerned, or all (`0xFFFFFFFD`).";
-        12 => monitor_connectivity_checks: MonitorConnectivityChecks, "`MonitorConnectivityChecks`.";
-        16 => primary_allocation: Handle, "`hPrimaryAllocation`.";
-        24 => flags: CommitVidPnFlags, "`Flags`.";
+        12 => monitor_connectivity_checks: MonitorConnectivityChecks, "`MonitorConnectivityChecks`: whether absent monitors matter.";
+        16 => primary_allocation: Handle, "`hPrimaryAllocation`: the surface to show, or null.";
+        24 => flags: CommitVidPnFlags, "`Flags`: see the type.";
         28 => _pad0: [u8; 4], "Padding.";
     }
 }
@@ -79,7 +79,7 @@ layout! {
     /// Argument of `DxgkDdiUpdateActiveVidPnPresentPath`.
     "DXGKARG_UPDATEACTIVEVIDPNPRESENTPATH" [360]
     pub struct ArgUpdateActiveVidPnPresentPath {
-        0 => vidpn_present_path_info: VidPnPresentPath, "`VidPnPresentPathInfo`.";
+        0 => vidpn_present_path_info: VidPnPresentPath, "`VidPnPresentPathInfo`: the path as it is to be.";
     }
 }
 
@@ -87,10 +87,10 @@ layout! {
     /// Argument of `DxgkDdiRecommendMonitorModes`.
     "DXGKARG_RECOMMENDMONITORMODES" [24]
     pub struct ArgRecommendMonitorModes {
-        0 => video_present_target_id: u32, "`VideoPresentTargetId`.";
+        0 => video_present_target_id: u32, "`VideoPresentTargetId`: video present target.";
         4 => _pad0: [u8; 4], "Padding.";
-        8 => monitor_source_mode_set: Handle, "`hMonitorSourceModeSet`.";
-        16 => monitor_source_mode_set_interface: Pointer, "`pMonitorSourceModeSetInterface`.";
+        8 => monitor_source_mode_set: Handle, "`hMonitorSourceModeSet`: the mode set.";
+        16 => monitor_source_mode_set_interface: Pointer, "`pMonitorSourceModeSetInterface`: functions of the mode set.";
     }
 }
 
@@ -99,9 +99,9 @@ layout! {
     "DXGKARG_QUERYVIDPNHWCAPABILITY" [24]
     pub struct ArgQueryVidPnHwCapability {
         0 => functional_vidpn: Handle, "`hFunctionalVidPn`: the topology to commit.";
-        8 => source_id: u32, "`SourceId`.";
+        8 => source_id: u32, "`SourceId`: video present source.";
         12 => target_id: u32, "`TargetId`: video present target.";
-        16 => vidpn_hw_caps: VidPnHwCapability, "`VidPnHWCaps`.";
+        16 => vidpn_hw_caps: VidPnHwCapability, "`VidPnHWCaps`: out: the answer.";
         20 => _pad0: [u8; 4], "Padding.";
     }
 }
@@ -141,15 +141,15 @@ layout! {
         0 => vidpn_source_id: u32, "`VidPnSourceId`: video present source.";
         4 => primary_segment: u32, "`PrimarySegment`: segment of the surface.";
         8 => primary_address: u64, "`PrimaryAddress`: address within it, bytes.";
-        16 => allocation: Handle, "`hAllocation`.";
+        16 => allocation: Handle, "`hAllocation`: the driver's handle of the allocation; null: none.";
         24 => context_count: u32, "`ContextCount`: entries of `context`.";
         28 => _pad0: [u8; 4], "Padding.";
-        32 => context: [Handle; 65], "`Context`.";
-        552 => flags: SetVidPnSourceAddressFlags, "`Flags`.";
-        556 => duration: u32, "`Duration` (since WDDM 1.3).";
+        32 => context: [Handle; 65], "`Context`: handed to the routine.";
+        552 => flags: SetVidPnSourceAddressFlags, "`Flags`: see the type.";
+        556 => duration: u32, "`Duration` (since WDDM 1.3): how long the flip lasts, in 100 ns.";
         560 => primary_data: [[u64; 3]; 64], "`PrimaryData` (since WDDM 2.0): 24 bytes for each plane.";
-        2096 => driver_private_data_size: u32, "`DriverPrivateDataSize` (since WDDM 2.0).";
+        2096 => driver_private_data_size: u32, "`DriverPrivateDataSize` (since WDDM 2.0): bytes.";
         2100 => _pad1: [u8; 4], "Padding.";
-        2104 => driver_private_data: Pointer, "`pDriverPrivateData` (since WDDM 2.0).";
+        2104 => driver_private_data: Pointer, "`pDriverPrivateData` (since WDDM 2.0): the driver's own bytes.";
     }
 }

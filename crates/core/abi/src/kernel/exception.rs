@@ -7,13 +7,13 @@ layout! {
     /// An exception.
     "EXCEPTION_RECORD" [152]
     pub struct ExceptionRecord {
-        0 => exception_code: NtStatus, "`ExceptionCode`.";
-        4 => exception_flags: u32, "`ExceptionFlags`.";
+        0 => exception_code: NtStatus, "`ExceptionCode`: which exception.";
+        4 => exception_flags: u32, "`ExceptionFlags`: bit 0: cannot be continued.";
         8 => exception_record: Pointer, "`ExceptionRecord`: the exception during which this one came.";
-        16 => exception_address: Pointer, "`ExceptionAddress`.";
+        16 => exception_address: Pointer, "`ExceptionAddress`: where.";
         24 => number_parameters: u32, "`NumberParameters`: entries of `exception_information` in use.";
         28 => _pad0: [u8; 4], "Padding.";
-        32 => exception_information: [u64; 15], "`ExceptionInformation`.";
+        32 => exception_information: [u64; 15], "`ExceptionInformation`: depends on the code: for an access violation, read 0, write 1 or execute 8, and the address.";
     }
 }
 
@@ -22,7 +22,7 @@ layout! {
     "EXCEPTION_POINTERS" [16]
     pub struct ExceptionPointers {
         0 => exception_record: Pointer, "`ExceptionRecord`.";
-        8 => context_record: Pointer, "`ContextRecord`.";
+        8 => context_record: Pointer, "`ContextRecord`: the registers.";
     }
 }
 
@@ -59,15 +59,15 @@ layout! {
         24 => p4_home: u64, "`P4Home`.";
         32 => p5_home: u64, "`P5Home`.";
         40 => p6_home: u64, "`P6Home`.";
-        48 => context_flags: u32, "`ContextFlags`.";
-        52 => mx_csr: u32, "`MxCsr`.";
+        48 => context_flags: u32, "`ContextFlags`: which parts hold.";
+        52 => mx_csr: u32, "`MxCsr`: SSE control and status.";
         56 => seg_cs: u16, "`SegCs`.";
         58 => seg_ds: u16, "`SegDs`.";
         60 => seg_es: u16, "`SegEs`.";
         62 => seg_fs: u16, "`SegFs`.";
         64 => seg_gs: u16, "`SegGs`.";
         66 => seg_ss: u16, "`SegSs`.";
-        68 => e_flags: u32, "`EFlags`.";
+        68 => e_flags: u32, "`EFlags`: flags.";
         72 => dr0: u64, "`Dr0`.";
         80 => dr1: u64, "`Dr1`.";
         88 => dr2: u64, "`Dr2`.";
@@ -78,7 +78,7 @@ layout! {
         128 => rcx: u64, "`Rcx`.";
         136 => rdx: u64, "`Rdx`.";
         144 => rbx: u64, "`Rbx`.";
-        152 => rsp: u64, "`Rsp`.";
+        152 => rsp: u64, "`Rsp`: stack pointer.";
         160 => rbp: u64, "`Rbp`.";
         168 => rsi: u64, "`Rsi`.";
         176 => rdi: u64, "`Rdi`.";
@@ -90,7 +90,7 @@ layout! {
         224 => r13: u64, "`R13`.";
         232 => r14: u64, "`R14`.";
         240 => r15: u64, "`R15`.";
-        248 => rip: u64, "`Rip`.";
+        248 => rip: u64, "`Rip`: instruction pointer.";
         256 => flt_save: XmmSaveArea, "`FltSave`.";
         768 => vector_register: [[u64; 2]; 26], "`VectorRegister`.";
         1184 => vector_control: u64, "`VectorControl`.";
@@ -106,16 +106,16 @@ layout! {
     /// What a language handler is told.
     "DISPATCHER_CONTEXT" [80]
     pub struct DispatcherContext {
-        0 => control_pc: u64, "`ControlPc`.";
-        8 => image_base: u64, "`ImageBase`.";
-        16 => function_entry: Pointer, "`FunctionEntry`.";
-        24 => establisher_frame: u64, "`EstablisherFrame`.";
-        32 => target_ip: u64, "`TargetIp`.";
-        40 => context_record: Pointer, "`ContextRecord`.";
-        48 => language_handler: Pointer, "`LanguageHandler`.";
-        56 => handler_data: Pointer, "`HandlerData`.";
-        64 => history_table: Pointer, "`HistoryTable`.";
-        72 => scope_index: u32, "`ScopeIndex`.";
+        0 => control_pc: u64, "`ControlPc`: address within the function.";
+        8 => image_base: u64, "`ImageBase`: where the image is loaded.";
+        16 => function_entry: Pointer, "`FunctionEntry`: its [`RuntimeFunction`].";
+        24 => establisher_frame: u64, "`EstablisherFrame`: its frame.";
+        32 => target_ip: u64, "`TargetIp`: where an unwind goes on.";
+        40 => context_record: Pointer, "`ContextRecord`: the registers.";
+        48 => language_handler: Pointer, "`LanguageHandler`: the handler.";
+        56 => handler_data: Pointer, "`HandlerData`: the handler's data.";
+        64 => history_table: Pointer, "`HistoryTable`: search cache.";
+        72 => scope_index: u32, "`ScopeIndex`: scope to begin with.";
         76 => fill0: u32, "`Fill0`.";
     }
 }

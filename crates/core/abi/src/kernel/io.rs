@@ -11,19 +11,19 @@ layout! {
         0 => kind: i16, "`Type`: which kind this is.";
         2 => size: i16, "`Size`: bytes.";
         4 => _pad0: [u8; 4], "Padding.";
-        8 => device_object: Pointer, "`DeviceObject`.";
-        16 => flags: u32, "`Flags`.";
+        8 => device_object: Pointer, "`DeviceObject`: the first device of the driver, or the device concerned.";
+        16 => flags: u32, "`Flags`: see the type.";
         20 => _pad1: [u8; 4], "Padding.";
         24 => driver_start: Pointer, "`DriverStart`: where the image is loaded.";
         32 => driver_size: u32, "`DriverSize`: bytes of the image.";
         36 => _pad2: [u8; 4], "Padding.";
-        40 => driver_section: Pointer, "`DriverSection`.";
-        48 => driver_extension: Pointer, "`DriverExtension`.";
-        56 => driver_name: UnicodeString, "`DriverName`.";
-        72 => hardware_database: Pointer, "`HardwareDatabase`.";
-        80 => fast_io_dispatch: Pointer, "`FastIoDispatch`.";
-        88 => driver_init: Pointer, "`DriverInit`.";
-        96 => driver_start_io: Pointer, "`DriverStartIo`.";
+        40 => driver_section: Pointer, "`DriverSection`: the loader's record.";
+        48 => driver_extension: Pointer, "`DriverExtension`: the `DRIVER_EXTENSION`.";
+        56 => driver_name: UnicodeString, "`DriverName`: name of the driver object.";
+        72 => hardware_database: Pointer, "`HardwareDatabase`: registry path of the hardware.";
+        80 => fast_io_dispatch: Pointer, "`FastIoDispatch`: table, or null.";
+        88 => driver_init: Pointer, "`DriverInit`: `DriverEntry`.";
+        96 => driver_start_io: Pointer, "`DriverStartIo`: entry point or null.";
         104 => driver_unload: Pointer, "`DriverUnload`: entry point.";
         112 => major_function: [Pointer; 28], "`MajorFunction`: one entry point for each major function.";
     }
@@ -33,11 +33,11 @@ layout! {
     /// The part of a driver object that PnP uses.
     "DRIVER_EXTENSION" [40]
     pub struct DriverExtension {
-        0 => driver_object: Pointer, "`DriverObject`.";
-        8 => add_device: Pointer, "`AddDevice`.";
-        16 => count: u32, "`Count`.";
+        0 => driver_object: Pointer, "`DriverObject`: the driver.";
+        8 => add_device: Pointer, "`AddDevice`: entry point.";
+        16 => count: u32, "`Count`: calls.";
         20 => _pad0: [u8; 4], "Padding.";
-        24 => service_key_name: UnicodeString, "`ServiceKeyName`.";
+        24 => service_key_name: UnicodeString, "`ServiceKeyName`: name of the service.";
     }
 }
 
@@ -47,18 +47,18 @@ layout! {
     pub struct DeviceObject {
         0 => kind: i16, "`Type`: which kind this is.";
         2 => size: u16, "`Size`: bytes.";
-        4 => reference_count: i32, "`ReferenceCount`.";
-        8 => driver_object: Pointer, "`DriverObject`.";
-        16 => next_device: Pointer, "`NextDevice`.";
-        24 => attached_device: Pointer, "`AttachedDevice`.";
-        32 => current_irp: Pointer, "`CurrentIrp`.";
+        4 => reference_count: i32, "`ReferenceCount`: references.";
+        8 => driver_object: Pointer, "`DriverObject`: the driver.";
+        16 => next_device: Pointer, "`NextDevice`: the driver's next device.";
+        24 => attached_device: Pointer, "`AttachedDevice`: the device above.";
+        32 => current_irp: Pointer, "`CurrentIrp`: request in work.";
         40 => _gap0: [u8; 8], "Members and padding that nothing here uses.";
-        48 => flags: u32, "`Flags`.";
-        52 => characteristics: u32, "`Characteristics`.";
+        48 => flags: u32, "`Flags`: see the type.";
+        52 => characteristics: u32, "`Characteristics`: `FILE_*` characteristics.";
         56 => _gap1: [u8; 8], "Members and padding that nothing here uses.";
-        64 => device_extension: Pointer, "`DeviceExtension`.";
-        72 => device_type: u32, "`DeviceType`.";
-        76 => stack_size: i8, "`StackSize`.";
+        64 => device_extension: Pointer, "`DeviceExtension`: the driver's own data.";
+        72 => device_type: u32, "`DeviceType`: `FILE_DEVICE_*`.";
+        76 => stack_size: i8, "`StackSize`: stack locations a request needs.";
         77 => _gap2: [u8; 259], "Members and padding that nothing here uses.";
     }
 }
@@ -70,24 +70,24 @@ layout! {
         0 => kind: i16, "`Type`: which kind this is.";
         2 => size: u16, "`Size`: bytes.";
         4 => _pad0: [u8; 4], "Padding.";
-        8 => mdl_address: Pointer, "`MdlAddress`.";
-        16 => flags: u32, "`Flags`.";
+        8 => mdl_address: Pointer, "`MdlAddress`: the buffer's MDL.";
+        16 => flags: u32, "`Flags`: see the type.";
         20 => _pad1: [u8; 4], "Padding.";
         24 => associated_irp: Pointer, "`AssociatedIrp`: a union of pointers: the system buffer.";
         32 => _gap2: [u8; 16], "Members and padding that nothing here uses.";
-        48 => io_status: IoStatusBlock, "`IoStatus`.";
-        64 => requestor_mode: u8, "`RequestorMode`.";
+        48 => io_status: IoStatusBlock, "`IoStatus`: how it ended.";
+        64 => requestor_mode: u8, "`RequestorMode`: 0 kernel, 1 user.";
         65 => _gap3: [u8; 1], "Members and padding that nothing here uses.";
-        66 => stack_count: i8, "`StackCount`.";
-        67 => current_location: i8, "`CurrentLocation`.";
-        68 => cancel: Boolean, "`Cancel`.";
+        66 => stack_count: i8, "`StackCount`: stack locations.";
+        67 => current_location: i8, "`CurrentLocation`: number of the current one.";
+        68 => cancel: Boolean, "`Cancel`: whether it is to be cancelled.";
         69 => _gap4: [u8; 3], "Members and padding that nothing here uses.";
-        72 => user_iosb: Pointer, "`UserIosb`.";
-        80 => user_event: Pointer, "`UserEvent`.";
+        72 => user_iosb: Pointer, "`UserIosb`: the caller's status block.";
+        80 => user_event: Pointer, "`UserEvent`: the caller's event.";
         88 => _gap5: [u8; 24], "Members and padding that nothing here uses.";
-        112 => user_buffer: Pointer, "`UserBuffer`.";
+        112 => user_buffer: Pointer, "`UserBuffer`: the caller's buffer.";
         120 => _gap6: [u8; 64], "Members and padding that nothing here uses.";
-        184 => current_stack_location: Pointer, "`Tail.Overlay.CurrentStackLocation`.";
+        184 => current_stack_location: Pointer, "`Tail.Overlay.CurrentStackLocation`: the current stack location.";
         192 => _gap7: [u8; 16], "Members and padding that nothing here uses.";
     }
 }
@@ -96,10 +96,10 @@ layout! {
     /// A driver's part of a request.
     "IO_STACK_LOCATION" [72]
     pub struct IoStackLocation {
-        0 => major_function: MajorFunction, "`MajorFunction`.";
-        1 => minor_function: u8, "`MinorFunction`.";
-        2 => flags: u8, "`Flags`.";
-        3 => control: u8, "`Control`.";
+        0 => major_function: MajorFunction, "`MajorFunction`: what is asked.";
+        1 => minor_function: u8, "`MinorFunction`: what exactly.";
+        2 => flags: u8, "`Flags`: see the type.";
+        3 => control: u8, "`Control`: which completion routine calls are wanted.";
         4 => _pad0: [u8; 4], "Padding.";
         8 => output_buffer_length: u32, "`Parameters.DeviceIoControl.OutputBufferLength`.";
         12 => _pad1: [u8; 4], "Padding.";
@@ -108,10 +108,10 @@ layout! {
         24 => io_control_code: u32, "`Parameters.DeviceIoControl.IoControlCode`.";
         28 => _pad3: [u8; 4], "Padding.";
         32 => type3_input_buffer: Pointer, "`Parameters.DeviceIoControl.Type3InputBuffer`.";
-        40 => device_object: Pointer, "`DeviceObject`.";
-        48 => file_object: Pointer, "`FileObject`.";
-        56 => completion_routine: Pointer, "`CompletionRoutine`.";
-        64 => context: Pointer, "`Context`.";
+        40 => device_object: Pointer, "`DeviceObject`: the first device of the driver, or the device concerned.";
+        48 => file_object: Pointer, "`FileObject`: the file.";
+        56 => completion_routine: Pointer, "`CompletionRoutine`: called at the end.";
+        64 => context: Pointer, "`Context`: handed to the routine.";
     }
 }
 
@@ -137,7 +137,7 @@ layout! {
     "IO_STATUS_BLOCK" [16]
     pub struct IoStatusBlock {
         0 => status_or_pointer: u64, "`Pointer`: or `Status` in the low half; see [`IoStatusBlock::status`].";
-        8 => information: u64, "`Information`.";
+        8 => information: u64, "`Information`: bytes moved, as a rule.";
     }
 }
 
@@ -155,7 +155,7 @@ layout! {
         0 => kind: i16, "`Type`: which kind this is.";
         2 => size: i16, "`Size`: bytes.";
         4 => _pad0: [u8; 4], "Padding.";
-        8 => device_object: Pointer, "`DeviceObject`.";
+        8 => device_object: Pointer, "`DeviceObject`: the first device of the driver, or the device concerned.";
         16 => vpb: Pointer, "`Vpb`.";
         24 => fs_context: Pointer, "`FsContext`.";
         32 => fs_context2: Pointer, "`FsContext2`.";
@@ -172,7 +172,7 @@ layout! {
         77 => shared_read: Boolean, "`SharedRead`.";
         78 => shared_write: Boolean, "`SharedWrite`.";
         79 => shared_delete: Boolean, "`SharedDelete`.";
-        80 => flags: u32, "`Flags`.";
+        80 => flags: u32, "`Flags`: see the type.";
         84 => _pad2: [u8; 4], "Padding.";
         88 => file_name: UnicodeString, "`FileName`.";
         104 => current_byte_offset: i64, "`CurrentByteOffset`.";
@@ -180,7 +180,7 @@ layout! {
         116 => busy: u32, "`Busy`.";
         120 => last_lock: Pointer, "`LastLock`.";
         128 => lock: Kevent, "`Lock`.";
-        152 => event: Kevent, "`Event`.";
+        152 => event: Kevent, "`Event`: what waiters wait for.";
         176 => completion_context: Pointer, "`CompletionContext`.";
         184 => irp_list_lock: u64, "`IrpListLock`.";
         192 => irp_list: ListEntry, "`IrpList`.";
@@ -195,7 +195,7 @@ layout! {
         0 => address: u64, "`Address`: logical address, bytes.";
         8 => length: u32, "`Length`: bytes.";
         12 => _pad0: [u8; 4], "Padding.";
-        16 => reserved: u64, "`Reserved`.";
+        16 => reserved: u64, "`Reserved`: reserved.";
     }
 }
 
@@ -203,9 +203,9 @@ layout! {
     /// The head of a scatter/gather list; elements follow.
     "SCATTER_GATHER_LIST" [16]
     pub struct ScatterGatherList {
-        0 => number_of_elements: u32, "`NumberOfElements`.";
+        0 => number_of_elements: u32, "`NumberOfElements`: elements that follow.";
         4 => _pad0: [u8; 4], "Padding.";
-        8 => reserved: u64, "`Reserved`.";
+        8 => reserved: u64, "`Reserved`: reserved.";
     }
 }
 
@@ -216,6 +216,6 @@ layout! {
         0 => version: u16, "`Version`: version.";
         2 => size: u16, "`Size`: bytes.";
         4 => _pad0: [u8; 4], "Padding.";
-        8 => dma_operations: Pointer, "`DmaOperations`.";
+        8 => dma_operations: Pointer, "`DmaOperations`: the table of functions.";
     }
 }

@@ -6,9 +6,9 @@ layout! {
     /// A time that is written in parts: high, low, high again.
     "KSYSTEM_TIME" [12]
     pub struct KsystemTime {
-        0 => low_part: u32, "`LowPart`.";
-        4 => high1_time: i32, "`High1Time`.";
-        8 => high2_time: i32, "`High2Time`.";
+        0 => low_part: u32, "`LowPart`: low 32 bits.";
+        4 => high1_time: i32, "`High1Time`: high 32 bits.";
+        8 => high2_time: i32, "`High2Time`: high 32 bits again; unlike the first while it is being written.";
     }
 }
 
@@ -20,12 +20,12 @@ layout! {
         8 => tss_base: Pointer, "`TssBase`.";
         16 => user_rsp: u64, "`UserRsp`.";
         24 => self_pointer: Pointer, "`Self`.";
-        32 => current_prcb: Pointer, "`CurrentPrcb`.";
+        32 => current_prcb: Pointer, "`CurrentPrcb`: processor control block.";
         40 => lock_array: Pointer, "`LockArray`.";
         48 => used_self: Pointer, "`Used_Self`.";
         56 => idt_base: Pointer, "`IdtBase`.";
         64 => unused: [u64; 2], "`Unused`.";
-        80 => irql: u8, "`Irql`.";
+        80 => irql: u8, "`Irql`: not the current level on x86-64.";
         81 => second_level_cache_associativity: u8, "`SecondLevelCacheAssociativity`.";
         82 => obsolete_number: u8, "`ObsoleteNumber`.";
         83 => fill0: u8, "`Fill0`.";
@@ -50,13 +50,13 @@ layout! {
     "KUSER_SHARED_DATA" [1848]
     pub struct KuserSharedData {
         0 => tick_count_low_deprecated: u32, "`TickCountLowDeprecated`.";
-        4 => tick_count_multiplier: u32, "`TickCountMultiplier`.";
-        8 => interrupt_time: KsystemTime, "`InterruptTime`.";
-        20 => system_time: KsystemTime, "`SystemTime`.";
-        32 => time_zone_bias: KsystemTime, "`TimeZoneBias`.";
+        4 => tick_count_multiplier: u32, "`TickCountMultiplier`: milliseconds a tick, times 2^24.";
+        8 => interrupt_time: KsystemTime, "`InterruptTime`: time since the start, 100 ns.";
+        20 => system_time: KsystemTime, "`SystemTime`: time since 1601, 100 ns.";
+        32 => time_zone_bias: KsystemTime, "`TimeZoneBias`: 100 ns.";
         44 => image_number_low: u16, "`ImageNumberLow`.";
         46 => image_number_high: u16, "`ImageNumberHigh`.";
-        48 => nt_system_root: [u16; 260], "`NtSystemRoot`.";
+        48 => nt_system_root: [u16; 260], "`NtSystemRoot`: path of Windows, UTF-16.";
         568 => max_stack_trace_depth: u32, "`MaxStackTraceDepth`.";
         572 => crypto_exponent: u32, "`CryptoExponent`.";
         576 => time_zone_id: u32, "`TimeZoneId`.";
@@ -66,42 +66,42 @@ layout! {
         592 => rng_seed_version: u64, "`RNGSeedVersion`.";
         600 => global_validation_runlevel: u32, "`GlobalValidationRunlevel`.";
         604 => time_zone_bias_stamp: i32, "`TimeZoneBiasStamp`.";
-        608 => nt_build_number: u32, "`NtBuildNumber`.";
+        608 => nt_build_number: u32, "`NtBuildNumber`: build.";
         612 => nt_product_type: u32, "`NtProductType`.";
         616 => product_type_is_valid: Boolean, "`ProductTypeIsValid`.";
-        617 => reserved0: [Boolean; 1], "`Reserved0`.";
+        617 => reserved0: [Boolean; 1], "`Reserved0`: reserved.";
         618 => native_processor_architecture: u16, "`NativeProcessorArchitecture`.";
-        620 => nt_major_version: u32, "`NtMajorVersion`.";
-        624 => nt_minor_version: u32, "`NtMinorVersion`.";
-        628 => processor_features: [Boolean; 64], "`ProcessorFeatures`.";
-        692 => reserved1: u32, "`Reserved1`.";
-        696 => reserved3: u32, "`Reserved3`.";
+        620 => nt_major_version: u32, "`NtMajorVersion`: major version.";
+        624 => nt_minor_version: u32, "`NtMinorVersion`: minor version.";
+        628 => processor_features: [Boolean; 64], "`ProcessorFeatures`: one truth value a feature.";
+        692 => reserved1: u32, "`Reserved1`: reserved.";
+        696 => reserved3: u32, "`Reserved3`: reserved.";
         700 => time_slip: u32, "`TimeSlip`.";
         704 => alternative_architecture: u32, "`AlternativeArchitecture`.";
         708 => boot_id: u32, "`BootId`.";
         712 => system_expiration_date: i64, "`SystemExpirationDate`.";
         720 => suite_mask: u32, "`SuiteMask`.";
-        724 => kd_debugger_enabled: Boolean, "`KdDebuggerEnabled`.";
+        724 => kd_debugger_enabled: Boolean, "`KdDebuggerEnabled`: whether a debugger is on.";
         725 => mitigation_policies: u8, "`MitigationPolicies`.";
         726 => cycles_per_yield: u16, "`CyclesPerYield`.";
         728 => active_console_id: u32, "`ActiveConsoleId`.";
         732 => dismount_count: u32, "`DismountCount`.";
         736 => com_plus_package: u32, "`ComPlusPackage`.";
         740 => last_system_rit_event_tick_count: u32, "`LastSystemRITEventTickCount`.";
-        744 => number_of_physical_pages: u32, "`NumberOfPhysicalPages`.";
+        744 => number_of_physical_pages: u32, "`NumberOfPhysicalPages`: pages.";
         748 => safe_boot_mode: Boolean, "`SafeBootMode`.";
         749 => virtualization_flags: u8, "`VirtualizationFlags`.";
-        750 => reserved12: [u8; 2], "`Reserved12`.";
+        750 => reserved12: [u8; 2], "`Reserved12`: reserved.";
         752 => shared_data_flags: u32, "`SharedDataFlags`.";
         756 => data_flags_pad: [u32; 1], "`DataFlagsPad`.";
         760 => test_ret_instruction: u64, "`TestRetInstruction`.";
-        768 => qpc_frequency: i64, "`QpcFrequency`.";
+        768 => qpc_frequency: i64, "`QpcFrequency`: counts a second.";
         776 => system_call: u32, "`SystemCall`.";
-        780 => reserved2: u32, "`Reserved2`.";
+        780 => reserved2: u32, "`Reserved2`: reserved.";
         784 => system_call_pad: [u64; 2], "`SystemCallPad`.";
-        800 => tick_count: KsystemTime, "`TickCount`.";
+        800 => tick_count: KsystemTime, "`TickCount`: clock ticks.";
         812 => tick_count_pad: [u32; 1], "`TickCountPad`.";
-        816 => cookie: u32, "`Cookie`.";
+        816 => cookie: u32, "`Cookie`: seed of pointer encoding.";
         820 => cookie_pad: [u32; 1], "`CookiePad`.";
         824 => console_session_foreground_process_id: i64, "`ConsoleSessionForegroundProcessId`.";
         832 => time_update_lock: u64, "`TimeUpdateLock`.";
@@ -117,12 +117,12 @@ layout! {
         896 => user_mode_global_logger: [u16; 16], "`UserModeGlobalLogger`.";
         928 => image_file_execution_options: u32, "`ImageFileExecutionOptions`.";
         932 => lang_generation_count: u32, "`LangGenerationCount`.";
-        936 => reserved4: u64, "`Reserved4`.";
+        936 => reserved4: u64, "`Reserved4`: reserved.";
         944 => interrupt_time_bias: u64, "`InterruptTimeBias`.";
         952 => qpc_bias: u64, "`QpcBias`.";
-        960 => active_processor_count: u32, "`ActiveProcessorCount`.";
+        960 => active_processor_count: u32, "`ActiveProcessorCount`: processors.";
         964 => active_group_count: u8, "`ActiveGroupCount`.";
-        965 => reserved9: u8, "`Reserved9`.";
+        965 => reserved9: u8, "`Reserved9`: reserved.";
         966 => qpc_data: u16, "`QpcData`.";
         968 => time_zone_bias_effective_start: i64, "`TimeZoneBiasEffectiveStart`.";
         976 => time_zone_bias_effective_end: i64, "`TimeZoneBiasEffectiveEnd`.";

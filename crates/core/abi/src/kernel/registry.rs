@@ -35,7 +35,7 @@ layout! {
     /// A value's name, which starts at offset 12.
     "KEY_VALUE_BASIC_INFORMATION" [16]
     pub struct KeyValueBasicInformation {
-        0 => title_index: u32, "`TitleIndex`.";
+        0 => title_index: u32, "`TitleIndex`: always 0.";
         4 => kind: RegistryType, "`Type`: which kind this is.";
         8 => name_length: u32, "`NameLength`: bytes.";
         12 => name: [u16; 2], "`Name`: the first character, and padding.";
@@ -46,7 +46,7 @@ layout! {
     /// A value's data, which starts at offset 12.
     "KEY_VALUE_PARTIAL_INFORMATION" [16]
     pub struct KeyValuePartialInformation {
-        0 => title_index: u32, "`TitleIndex`.";
+        0 => title_index: u32, "`TitleIndex`: always 0.";
         4 => kind: RegistryType, "`Type`: which kind this is.";
         8 => data_length: u32, "`DataLength`: bytes.";
         12 => data: [u8; 4], "`Data`: the first byte, and padding.";
@@ -57,7 +57,7 @@ layout! {
     /// A value's name, which starts at offset 20, and data.
     "KEY_VALUE_FULL_INFORMATION" [24]
     pub struct KeyValueFullInformation {
-        0 => title_index: u32, "`TitleIndex`.";
+        0 => title_index: u32, "`TitleIndex`: always 0.";
         4 => kind: RegistryType, "`Type`: which kind this is.";
         8 => data_offset: u32, "`DataOffset`: bytes from the structure's start.";
         12 => data_length: u32, "`DataLength`: bytes.";
@@ -70,15 +70,15 @@ layout! {
     /// One question of `RtlQueryRegistryValues`.
     "RTL_QUERY_REGISTRY_TABLE" [56]
     pub struct RtlQueryRegistryTable {
-        0 => query_routine: Pointer, "`QueryRoutine`.";
-        8 => flags: u32, "`Flags`.";
+        0 => query_routine: Pointer, "`QueryRoutine`: called with the value.";
+        8 => flags: u32, "`Flags`: see the type.";
         12 => _pad0: [u8; 4], "Padding.";
-        16 => name: Pointer, "`Name`.";
-        24 => entry_context: Pointer, "`EntryContext`.";
-        32 => default_type: u32, "`DefaultType`.";
+        16 => name: Pointer, "`Name`: the name.";
+        24 => entry_context: Pointer, "`EntryContext`: handed to it, or where the value goes.";
+        32 => default_type: u32, "`DefaultType`: type if there is none.";
         36 => _pad1: [u8; 4], "Padding.";
-        40 => default_data: Pointer, "`DefaultData`.";
-        48 => default_length: u32, "`DefaultLength`.";
+        40 => default_data: Pointer, "`DefaultData`: value if there is none.";
+        48 => default_length: u32, "`DefaultLength`: bytes.";
         52 => _pad2: [u8; 4], "Padding.";
     }
 }
@@ -88,16 +88,16 @@ layout! {
     "OSVERSIONINFOEXW" [284]
     pub struct OsVersionInfoExW {
         0 => os_version_info_size: u32, "`dwOSVersionInfoSize`: bytes, from the caller.";
-        4 => major_version: u32, "`dwMajorVersion`.";
-        8 => minor_version: u32, "`dwMinorVersion`.";
-        12 => build_number: u32, "`dwBuildNumber`.";
-        16 => platform_id: u32, "`dwPlatformId`.";
-        20 => csd_version: [u16; 128], "`szCSDVersion`.";
-        276 => service_pack_major: u16, "`wServicePackMajor`.";
-        278 => service_pack_minor: u16, "`wServicePackMinor`.";
-        280 => suite_mask: u16, "`wSuiteMask`.";
-        282 => product_type: u8, "`wProductType`.";
-        283 => reserved: u8, "`wReserved`.";
+        4 => major_version: u32, "`dwMajorVersion`: major version.";
+        8 => minor_version: u32, "`dwMinorVersion`: minor version.";
+        12 => build_number: u32, "`dwBuildNumber`: build.";
+        16 => platform_id: u32, "`dwPlatformId`: 2: NT.";
+        20 => csd_version: [u16; 128], "`szCSDVersion`: service pack, a terminated UTF-16 string.";
+        276 => service_pack_major: u16, "`wServicePackMajor`: number.";
+        278 => service_pack_minor: u16, "`wServicePackMinor`: number.";
+        280 => suite_mask: u16, "`wSuiteMask`: product suites.";
+        282 => product_type: u8, "`wProductType`: 1 workstation, 2 domain controller, 3 server.";
+        283 => reserved: u8, "`wReserved`: reserved.";
     }
 }
 

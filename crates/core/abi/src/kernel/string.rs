@@ -56,12 +56,12 @@ layout! {
     pub struct ObjectAttributes {
         0 => length: u32, "`Length`: bytes in use.";
         4 => _pad0: [u8; 4], "Padding.";
-        8 => root_directory: Handle, "`RootDirectory`.";
-        16 => object_name: Pointer, "`ObjectName`.";
+        8 => root_directory: Handle, "`RootDirectory`: directory the name is relative to.";
+        16 => object_name: Pointer, "`ObjectName`: the name.";
         24 => attributes: ObjectAttributeFlags, "`Attributes`.";
         28 => _pad1: [u8; 4], "Padding.";
-        32 => security_descriptor: Pointer, "`SecurityDescriptor`.";
-        40 => security_quality_of_service: Pointer, "`SecurityQualityOfService`.";
+        32 => security_descriptor: Pointer, "`SecurityDescriptor`: security.";
+        40 => security_quality_of_service: Pointer, "`SecurityQualityOfService`: impersonation.";
     }
 }
 
@@ -83,14 +83,14 @@ layout! {
     /// A date and time of day.
     "TIME_FIELDS" [16]
     pub struct TimeFields {
-        0 => year: i16, "`Year`.";
-        2 => month: i16, "`Month`.";
-        4 => day: i16, "`Day`.";
-        6 => hour: i16, "`Hour`.";
-        8 => minute: i16, "`Minute`.";
+        0 => year: i16, "`Year`: full year.";
+        2 => month: i16, "`Month`: 1 to 12.";
+        4 => day: i16, "`Day`: 1 to 31.";
+        6 => hour: i16, "`Hour`: 0 to 23.";
+        8 => minute: i16, "`Minute`: 0 to 59.";
         10 => second: i16, "`Second`.";
-        12 => milliseconds: i16, "`Milliseconds`.";
-        14 => weekday: i16, "`Weekday`.";
+        12 => milliseconds: i16, "`Milliseconds`: 0 to 999.";
+        14 => weekday: i16, "`Weekday`: 0 Sunday to 6.";
     }
 }
 
@@ -101,8 +101,8 @@ layout! {
         0 => size: u16, "`Size`: bytes.";
         2 => version: u16, "`Version`: version.";
         4 => _pad0: [u8; 4], "Padding.";
-        8 => context: Pointer, "`Context`.";
-        16 => interface_reference: Pointer, "`InterfaceReference`.";
-        24 => interface_dereference: Pointer, "`InterfaceDereference`.";
+        8 => context: Pointer, "`Context`: handed to the routine.";
+        16 => interface_reference: Pointer, "`InterfaceReference`: takes a reference.";
+        24 => interface_dereference: Pointer, "`InterfaceDereference`: gives one back.";
     }
 }

@@ -66,7 +66,7 @@ layout! {
     /// An event.
     "KEVENT" [24]
     pub struct Kevent {
-        0 => header: DispatcherHeader, "`Header`.";
+        0 => header: DispatcherHeader, "`Header`: what makes it possible to wait for it.";
     }
 }
 
@@ -74,8 +74,8 @@ layout! {
     /// A semaphore.
     "KSEMAPHORE" [32]
     pub struct Ksemaphore {
-        0 => header: DispatcherHeader, "`Header`.";
-        24 => limit: i32, "`Limit`.";
+        0 => header: DispatcherHeader, "`Header`: what makes it possible to wait for it.";
+        24 => limit: i32, "`Limit`: the largest count.";
         28 => _pad0: [u8; 4], "Padding.";
     }
 }
@@ -84,11 +84,11 @@ layout! {
     /// A mutex.
     "KMUTANT" [56]
     pub struct Kmutant {
-        0 => header: DispatcherHeader, "`Header`.";
-        24 => mutant_list_entry: ListEntry, "`MutantListEntry`.";
-        40 => owner_thread: Pointer, "`OwnerThread`.";
-        48 => mutant_flags: u8, "`MutantFlags`.";
-        49 => apc_disable: u8, "`ApcDisable`.";
+        0 => header: DispatcherHeader, "`Header`: what makes it possible to wait for it.";
+        24 => mutant_list_entry: ListEntry, "`MutantListEntry`: link in the owner's list.";
+        40 => owner_thread: Pointer, "`OwnerThread`: the thread that owns it.";
+        48 => mutant_flags: u8, "`MutantFlags`: bit 0: abandoned.";
+        49 => apc_disable: u8, "`ApcDisable`: whether it holds back APCs.";
         50 => _pad0: [u8; 6], "Padding.";
     }
 }
@@ -97,13 +97,13 @@ layout! {
     /// A timer.
     "KTIMER" [64]
     pub struct Ktimer {
-        0 => header: DispatcherHeader, "`Header`.";
-        24 => due_time: u64, "`DueTime`.";
-        32 => timer_list_entry: ListEntry, "`TimerListEntry`.";
-        48 => dpc: Pointer, "`Dpc`.";
+        0 => header: DispatcherHeader, "`Header`: what makes it possible to wait for it.";
+        24 => due_time: u64, "`DueTime`: when, 100 ns.";
+        32 => timer_list_entry: ListEntry, "`TimerListEntry`: link.";
+        48 => dpc: Pointer, "`Dpc`: deferred procedure call, or null.";
         56 => processor: u16, "`Processor`.";
         58 => timer_type: u16, "`TimerType`.";
-        60 => period: u32, "`Period`.";
+        60 => period: u32, "`Period`: milliseconds; 0: once.";
     }
 }
 
@@ -112,16 +112,16 @@ layout! {
     "KDPC" [64]
     pub struct Kdpc {
         0 => kind: u8, "`Type`: which kind this is.";
-        1 => importance: u8, "`Importance`.";
-        2 => number: u16, "`Number`.";
+        1 => importance: u8, "`Importance`: where it queues.";
+        2 => number: u16, "`Number`: processor.";
         4 => _pad0: [u8; 4], "Padding.";
-        8 => dpc_list_entry: SingleListEntry, "`DpcListEntry`.";
+        8 => dpc_list_entry: SingleListEntry, "`DpcListEntry`: link.";
         16 => processor_history: u64, "`ProcessorHistory`.";
-        24 => deferred_routine: Pointer, "`DeferredRoutine`.";
-        32 => deferred_context: Pointer, "`DeferredContext`.";
-        40 => system_argument1: Pointer, "`SystemArgument1`.";
-        48 => system_argument2: Pointer, "`SystemArgument2`.";
-        56 => dpc_data: Pointer, "`DpcData`.";
+        24 => deferred_routine: Pointer, "`DeferredRoutine`: the routine.";
+        32 => deferred_context: Pointer, "`DeferredContext`: its context.";
+        40 => system_argument1: Pointer, "`SystemArgument1`: handed to it.";
+        48 => system_argument2: Pointer, "`SystemArgument2`: handed to it.";
+        56 => dpc_data: Pointer, "`DpcData`: queue it is in, or null.";
     }
 }
 
@@ -145,7 +145,7 @@ layout! {
     "KLOCK_QUEUE_HANDLE" [24]
     pub struct KlockQueueHandle {
         0 => lock_queue: [u64; 2], "`LockQueue`: `Next` and `Lock`.";
-        16 => old_irql: u8, "`OldIrql`.";
+        16 => old_irql: u8, "`OldIrql`: the level to go back to.";
         17 => _pad0: [u8; 7], "Padding.";
     }
 }
@@ -154,13 +154,13 @@ layout! {
     /// A fast mutex.
     "FAST_MUTEX" [56]
     pub struct FastMutex {
-        0 => count: i32, "`Count`.";
+        0 => count: i32, "`Count`: calls.";
         4 => _pad0: [u8; 4], "Padding.";
-        8 => owner: Pointer, "`Owner`.";
-        16 => contention: u32, "`Contention`.";
+        8 => owner: Pointer, "`Owner`: the owner.";
+        16 => contention: u32, "`Contention`: how often it was waited for.";
         20 => _pad1: [u8; 4], "Padding.";
-        24 => event: Kevent, "`Event`.";
-        48 => old_irql: u32, "`OldIrql`.";
+        24 => event: Kevent, "`Event`: what waiters wait for.";
+        48 => old_irql: u32, "`OldIrql`: the level to go back to.";
         52 => _pad2: [u8; 4], "Padding.";
     }
 }
@@ -191,7 +191,7 @@ layout! {
         68 => contention_count: u32, "`ContentionCount`.";
         72 => number_of_shared_waiters: u32, "`NumberOfSharedWaiters`.";
         76 => number_of_exclusive_waiters: u32, "`NumberOfExclusiveWaiters`.";
-        80 => reserved2: Pointer, "`Reserved2`.";
+        80 => reserved2: Pointer, "`Reserved2`: reserved.";
         88 => address: Pointer, "`Address`: or `CreatorBackTraceIndex`.";
         96 => spin_lock: u64, "`SpinLock`.";
     }
@@ -202,8 +202,8 @@ layout! {
     "WORK_QUEUE_ITEM" [32]
     pub struct WorkQueueItem {
         0 => list: ListEntry, "`List`.";
-        16 => worker_routine: Pointer, "`WorkerRoutine`.";
-        24 => parameter: Pointer, "`Parameter`.";
+        16 => worker_routine: Pointer, "`WorkerRoutine`: the routine.";
+        24 => parameter: Pointer, "`Parameter`: handed to it.";
     }
 }
 
@@ -211,22 +211,22 @@ layout! {
     /// A lookaside list: freed blocks kept for the next allocation; also `NPAGED_LOOKASIDE_LIST`.
     "GENERAL_LOOKASIDE" [128]
     pub struct GeneralLookaside {
-        0 => list_head: SlistHeader, "`ListHead`.";
-        16 => depth: u16, "`Depth`.";
-        18 => maximum_depth: u16, "`MaximumDepth`.";
-        20 => total_allocates: u32, "`TotalAllocates`.";
-        24 => allocate_misses: u32, "`AllocateMisses`.";
-        28 => total_frees: u32, "`TotalFrees`.";
-        32 => free_misses: u32, "`FreeMisses`.";
+        0 => list_head: SlistHeader, "`ListHead`: the free blocks.";
+        16 => depth: u16, "`Depth`: blocks the list should keep.";
+        18 => maximum_depth: u16, "`MaximumDepth`: blocks at most.";
+        20 => total_allocates: u32, "`TotalAllocates`: count.";
+        24 => allocate_misses: u32, "`AllocateMisses`: count.";
+        28 => total_frees: u32, "`TotalFrees`: count.";
+        32 => free_misses: u32, "`FreeMisses`: count.";
         36 => kind: u32, "`Type`: which kind this is.";
-        40 => tag: u32, "`Tag`.";
+        40 => tag: u32, "`Tag`: pool tag.";
         44 => size: u32, "`Size`: bytes.";
-        48 => allocate: Pointer, "`Allocate`.";
-        56 => free: Pointer, "`Free`.";
-        64 => list_entry: ListEntry, "`ListEntry`.";
-        80 => last_total_allocates: u32, "`LastTotalAllocates`.";
-        84 => last_allocate_misses: u32, "`LastAllocateMisses`.";
-        88 => future: [u32; 2], "`Future`.";
+        48 => allocate: Pointer, "`Allocate`: routine.";
+        56 => free: Pointer, "`Free`: routine.";
+        64 => list_entry: ListEntry, "`ListEntry`: link.";
+        80 => last_total_allocates: u32, "`LastTotalAllocates`: count.";
+        84 => last_allocate_misses: u32, "`LastAllocateMisses`: count.";
+        88 => future: [u32; 2], "`Future`: reserved.";
         96 => _gap0: [u8; 32], "Members and padding that nothing here uses.";
     }
 }
@@ -235,21 +235,21 @@ layout! {
     /// The same without alignment to a cache line; also `LOOKASIDE_LIST_EX`.
     "GENERAL_LOOKASIDE_POOL" [96]
     pub struct GeneralLookasidePool {
-        0 => list_head: SlistHeader, "`ListHead`.";
-        16 => depth: u16, "`Depth`.";
-        18 => maximum_depth: u16, "`MaximumDepth`.";
-        20 => total_allocates: u32, "`TotalAllocates`.";
-        24 => allocate_misses: u32, "`AllocateMisses`.";
-        28 => total_frees: u32, "`TotalFrees`.";
-        32 => free_misses: u32, "`FreeMisses`.";
+        0 => list_head: SlistHeader, "`ListHead`: the free blocks.";
+        16 => depth: u16, "`Depth`: blocks the list should keep.";
+        18 => maximum_depth: u16, "`MaximumDepth`: blocks at most.";
+        20 => total_allocates: u32, "`TotalAllocates`: count.";
+        24 => allocate_misses: u32, "`AllocateMisses`: count.";
+        28 => total_frees: u32, "`TotalFrees`: count.";
+        32 => free_misses: u32, "`FreeMisses`: count.";
         36 => kind: u32, "`Type`: which kind this is.";
-        40 => tag: u32, "`Tag`.";
+        40 => tag: u32, "`Tag`: pool tag.";
         44 => size: u32, "`Size`: bytes.";
-        48 => allocate: Pointer, "`Allocate`.";
-        56 => free: Pointer, "`Free`.";
-        64 => list_entry: ListEntry, "`ListEntry`.";
-        80 => last_total_allocates: u32, "`LastTotalAllocates`.";
-        84 => last_allocate_misses: u32, "`LastAllocateMisses`.";
-        88 => future: [u32; 2], "`Future`.";
+        48 => allocate: Pointer, "`Allocate`: routine.";
+        56 => free: Pointer, "`Free`: routine.";
+        64 => list_entry: ListEntry, "`ListEntry`: link.";
+        80 => last_total_allocates: u32, "`LastTotalAllocates`: count.";
+        84 => last_allocate_misses: u32, "`LastAllocateMisses`: count.";
+        88 => future: [u32; 2], "`Future`: reserved.";
     }
 }
