@@ -1,0 +1,55 @@
+//! Totals, for tests that prove that they balance.
+
+use crate::SysMm;
+use crate::objects::Entry;
+use crate::pages::PageCounts;
+use crate::platform::Platform;
+
+/// What exists at the moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Statistics {
+    /// Pages by what they are.
+    pub pages: PageCounts,
+    /// Live allocations of pages for an MDL, and mapped MDLs.
+    pub page_mappings: u64,
+    /// Physical memory objects, those included that live on after their destruction.
+    pub physical_objects: u64,
+    /// Adapter memory objects.
+    pub adapter_objects: u64,
+    /// ADLs.
+    pub adls: u64,
+    /// CPU views of physical memory objects.
+    pub views: u64,
+    /// Maps of registers and ports.
+    pub register_maps: u64,
+    /// Over all domains: pages with an entry (isolation), or logical pages handed out, guards included (remapping).
+    pub mapped_pages: u64,
+    /// Invalidations that the unit did not confirm, since the start.
+    pub failed_invalidations: u64,
+}
+
+impl<P: Platform> SysMm<P> {
+    /// The totals.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let mut totals = Statistics {
+            pages: self.pages.counts(),
+            failed_invalidations: self.failed_invalidations(),
+            ..Statistics::default()
+        };
+        let records = self.records.lock();
+        for (_, entry) in records.handles.iter() {
+            match entry {
+                Entry::Adapter(_) => {}
+                Entry::Pages(_) => totals.page_mappings += 1,
+                Entry::Physical(_) => totals.physical_objects += 1,
+                Entry::AdapterMemory(_) => totals.adapter_objects += 1,
+            }
+        }
+        totals.adls = records.adls.len() as u64;
+        totals.views = records.views.len() as u64;
+        totals.register_maps = records.registers.values().map(|maps| maps.len() as u64).sum();
+        totals.mapped_pages = records.logical.iter().map(|adapter| adapter.domain.mapped_pages()).sum();
+        totals
+    }
+}

@@ -1,0 +1,347 @@
+//! Adapters, as the port driver adds, stops and removes them.
+
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use dxgk_abi::{Handle, NtStatus};
+use dxgk_event::{ModeChoice, ObjectKind};
+use dxgk_hw::{CpuVa, DriverMemory, PAGE_SIZE, total_pages};
+
+use crate::SysMm;
+use crate::domain::Domain;
+use crate::domain::retire::{Frames, Retired};
+use crate::error::CallError;
+use crate::handles::HandleKind;
+use crate::objects::{Adapter, Entry, LogicalAdapter, PageMapping, Settled};
+use crate::platform::Platform;
+use crate::record::ObjectNote;
+
+/// A logical adapter: one physical adapter, or a chain of linked ones. Numbers are not used again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
+pub struct LogicalAdapterId(pub u32);
+
+/// What kind of addresses a resource has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ResourceKind {
+    /// Device memory and registers.
+    Memory,
+    /// I/O ports.
+    Port,
+}
+
+/// A translated resource of an adapter (a BAR), as its resource list says it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Resource {
+    /// Kind.
+    pub kind: ResourceKind,
+    /// First physical address, or first port.
+    pub base: u64,
+    /// Bytes, or ports.
+    pub bytes: u64,
+}
+
+/// An adapter that was added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AddedAdapter {
+    /// `DeviceHandle` / `hAdapter`: what the driver is given, and what the other functions here take.
+    pub handle: Handle,
+    /// Its number in events, from 0 over all logical adapters; not used again.
+    pub number: u32,
+}
+
+/// Something that its driver did not give back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Leak {
+    /// The object's number in events.
+    pub object: u64,
+    /// What it is.
+    pub kind: ObjectKind,
+    /// What the driver held.
+    pub handle: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// The driver did ask for its release, and was answered with a bug check or with a view still open.
+    pub answered: bool,
+}
+
+impl Leak {
+    fn new(note: &ObjectNote, answered: bool) -> Self {
+        Self { object: note.object, kind: note.kind, handle: note.handle, bytes: note.bytes, answered }
+    }
+}
+
+impl<P: Platform> SysMm<P> {
+    /// A logical adapter, in passthrough until [`set_mode`](Self::set_mode).
+    pub fn add_logical_adapter(&self) -> LogicalAdapterId {
+        let mut records = self.records.lock();
+        records.logical.push(LogicalAdapter { domain: Domain::Passthrough, removed: false });
+        LogicalAdapterId(records.logical.len().saturating_sub(1) as u32)
+    }
+
+    /// A physical adapter of a logical one, with its translated resources. It may be worked for at once.
+    ///
+    /// # Errors
+    /// STATUS_INVALID_PARAMETER when the logical adapter does not exist; STATUS_INSUFFICIENT_RESOURCES when there are
+    /// no handles left.
+    pub fn add_adapter(
+        &self,
+        logical: LogicalAdapterId,
+        lead: bool,
+        resources: &[Resource],
+    ) -> Result<AddedAdapter, CallError> {
+        let mut records = self.records.lock();
+        if records.logical.get(logical.0 as usize).is_none_or(|adapter| adapter.removed) {
+            return Err(NtStatus::INVALID_PARAMETER.into());
+        }
+        let number = records.adapters;
+        let adapter =
+            Adapter { number, logical: logical.0, lead, stopped: false, resources: Vec::from(resources) };
+        let inserted = records.handles.insert(HandleKind::Adapter, Entry::Adapter(adapter));
+        let handle = inserted.map_err(|_| CallError::Status(NtStatus::INSUFFICIENT_RESOURCES))?;
+        records.adapters += 1;
+        Ok(AddedAdapter { handle, number })
+    }
+
+    /// The mode of a logical adapter.
+    #[must_use]
+    pub fn mode(&self, logical: LogicalAdapterId) -> ModeChoice {
+        self.records.lock().domain(logical.0).mode()
+    }
+
+    /// The adapter's number in events, if the handle is a live adapter's.
+    #[must_use]
+    pub fn adapter_number(&self, adapter: Handle) -> Option<u32> {
+        self.records.lock().adapter(adapter).ok().map(|adapter| adapter.number)
+    }
+
+    /// DxgkDdiStopDevice returned: callbacks on the adapter are answered with STATUS_DEVICE_NOT_READY from now on.
+    ///
+    /// # Errors
+    /// STATUS_INVALID_HANDLE.
+    pub fn stop_adapter(&self, adapter: Handle) -> Result<(), CallError> {
+        self.records.lock().adapter_mut(adapter)?.stopped = true;
+        Ok(())
+    }
+
+    /// The adapter is about to be started again.
+    ///
+    /// # Errors
+    /// STATUS_INVALID_HANDLE.
+    pub fn start_adapter(&self, adapter: Handle) -> Result<(), CallError> {
+        self.records.lock().adapter_mut(adapter)?.stopped = false;
+        Ok(())
+    }
+
+    /// What the adapter's driver holds at the moment, oldest first.
+    ///
+    /// # Errors
+    /// STATUS_INVALID_HANDLE.
+    pub fn held_by(&self, adapter: Handle) -> Result<Vec<Leak>, CallError> {
+        let number = self.records.lock().adapter(adapter)?.number;
+        Ok(self.list_leaks(Some(number)))
+    }
+
+    /// Removes an adapter. What its driver did not give back is returned, oldest first, and taken back in the safe
+    /// order, so that totals balance.
+    ///
+    /// # Errors
+    /// STATUS_INVALID_HANDLE.
+    pub fn remove_adapter(&self, adapter: Handle) -> Result<Vec<Leak>, CallError> {
+        let number = {
+            let mut records = self.records.lock();
+            let number = records.adapter(adapter)?.number;
+            records.handles.remove(adapter, HandleKind::Adapter)?;
+            number
+        };
+        let leaks = self.list_leaks(Some(number));
+        self.reclaim(Some(number));
+        Ok(leaks)
+    }
+
+    /// Takes back, and returns, physical memory objects that were created without an adapter: the driver is unloaded.
+    pub fn reclaim_unowned(&self) -> Vec<Leak> {
+        let leaks = self.list_leaks(None);
+        self.reclaim(None);
+        leaks
+    }
+
+    /// Drops a logical adapter whose adapters were all removed. Returns the pages that are still mapped in its domain:
+    /// anything but 0 is our own mistake, or follows from an invalidation that was not confirmed.
+    ///
+    /// # Errors
+    /// STATUS_INVALID_PARAMETER when it does not exist; STATUS_INVALID_DEVICE_STATE while it has adapters.
+    pub fn remove_logical_adapter(&self, logical: LogicalAdapterId) -> Result<u64, CallError> {
+        let mut records = self.records.lock();
+        let in_use = records
+            .handles
+            .iter()
+            .any(|(_, entry)| matches!(entry, Entry::Adapter(adapter) if adapter.logical == logical.0));
+        if in_use {
+            return Err(NtStatus::INVALID_DEVICE_STATE.into());
+        }
+        match records.logical.get_mut(logical.0 as usize) {
+            Some(adapter) if !adapter.removed => {
+                adapter.removed = true;
+                let domain = core::mem::replace(&mut adapter.domain, Domain::Passthrough);
+                Ok(domain.mapped_pages())
+            }
+            _ => Err(NtStatus::INVALID_PARAMETER.into()),
+        }
+    }
+
+    fn list_leaks(&self, owner: Option<u32>) -> Vec<Leak> {
+        let mut records = self.records.lock();
+        let mut leaks = Vec::new();
+        if owner.is_some() {
+            for (address, maps) in &records.registers {
+                let of_owner = maps.iter().filter(|map| Some(map.adapter) == owner);
+                leaks.extend(of_owner.map(|map| Leak::new(&map.note(*address), false)));
+            }
+            let adls = records.adls.iter().filter(|(_, adl)| Some(adl.adapter) == owner);
+            leaks.extend(adls.map(|(at, adl)| Leak::new(&adl.note(*at), false)));
+        }
+        let views = records.views.iter().filter(|(_, view)| view.adapter == owner);
+        leaks.extend(views.map(|(base, view)| Leak::new(&view.note(*base), false)));
+        for (handle, entry) in records.handles.iter_mut() {
+            match entry {
+                Entry::Pages(pages) if Some(pages.adapter) == owner => {
+                    leaks.push(Leak::new(&pages.note(handle), false));
+                }
+                Entry::Physical(object) if object.creator.map(|(number, _)| number) == owner => {
+                    leaks.push(Leak::new(&object.note(handle), object.destroyed));
+                }
+                Entry::AdapterMemory(object) if Some(object.adapter) == owner => {
+                    leaks.push(Leak::new(&object.note(handle), object.closed));
+                }
+                _ => {}
+            }
+        }
+        leaks.sort_by_key(|leak| leak.object);
+        leaks
+    }
+
+    /// Takes everything of the adapter back: CPU access first, then device access, then the objects and their pages.
+    fn reclaim(&self, owner: Option<u32>) {
+        if let Some(number) = owner {
+            self.reclaim_registers(number);
+        }
+        self.reclaim_views(owner);
+        if let Some(number) = owner {
+            self.reclaim_adls(number);
+            self.reclaim_page_mappings(number);
+        }
+        self.reclaim_objects(owner);
+    }
+
+    fn reclaim_registers(&self, number: u32) {
+        let mut gone = Vec::new();
+        let mut records = self.records.lock();
+        records.registers.retain(|address, maps| {
+            gone.extend(maps.extract_if(.., |map| map.adapter == number).map(|map| (*address, map)));
+            !maps.is_empty()
+        });
+        drop(records);
+        for (address, map) in gone {
+            if map.kind != ObjectKind::PortMap {
+                self.platform.driver().unmap_registers(CpuVa::new(address), map.bytes);
+            }
+            self.note_released(&map.note(address));
+        }
+    }
+
+    fn reclaim_views(&self, owner: Option<u32>) {
+        loop {
+            let mut records = self.records.lock();
+            let Some(base) = records.views.iter().find(|(_, view)| view.adapter == owner).map(|(at, _)| *at)
+            else {
+                return;
+            };
+            let Some(view) = records.views.remove(&base) else { return };
+            drop(records);
+            self.end_view(base, &view);
+        }
+    }
+
+    fn reclaim_adls(&self, number: u32) {
+        loop {
+            let mut records = self.records.lock();
+            let Some(at) = records.adls.iter().find(|(_, adl)| adl.adapter == number).map(|(at, _)| *at)
+            else {
+                return;
+            };
+            let Some(adl) = records.adls.remove(&at) else { return };
+            drop(records);
+            self.end_adl(at, adl);
+        }
+    }
+
+    fn reclaim_page_mappings(&self, number: u32) {
+        loop {
+            let mut records = self.records.lock();
+            let found = records.handles.iter().find_map(|(handle, entry)| match entry {
+                Entry::Pages(pages) if pages.adapter == number => Some((handle, pages.kind)),
+                _ => None,
+            });
+            let Some((handle, kind)) = found else { return };
+            let Ok(pages) = records.take_pages(handle, kind) else { return };
+            drop(records);
+            self.end_page_mapping(handle, pages);
+        }
+    }
+
+    fn reclaim_objects(&self, owner: Option<u32>) {
+        let mut records = self.records.lock();
+        let mut touched = Vec::new();
+        for (handle, entry) in records.handles.iter_mut() {
+            match entry {
+                Entry::AdapterMemory(object) if owner.is_some() && Some(object.adapter) == owner => {
+                    object.closed = true;
+                    touched.push(object.physical);
+                }
+                Entry::Physical(object) if object.creator.map(|(number, _)| number) == owner => {
+                    object.destroyed = true;
+                    touched.push(handle);
+                }
+                _ => {}
+            }
+        }
+        let settled: Vec<Settled> = touched.into_iter().map(|physical| records.settle(physical)).collect();
+        drop(records);
+        settled.into_iter().for_each(|settled| self.finish(settled));
+    }
+
+    /// Ends pages for an MDL, or a mapped MDL.
+    pub(crate) fn end_page_mapping(&self, handle: Handle, pages: PageMapping<P>) {
+        let note = pages.note(handle);
+        let owned = pages.kind == HandleKind::MdlPages;
+        let frames = if owned { Frames::Owned(pages.runs) } else { Frames::Pinned(pages.runs) };
+        self.retire(Retired {
+            object: pages.object,
+            logical_adapter: pages.logical,
+            placement: pages.placement,
+            frames,
+        });
+        if owned {
+            self.platform.driver().release_mdl(pages.mdl);
+        }
+        self.note_released(&note);
+    }
+
+    /// Does what is left to do for objects that have gone.
+    pub(crate) fn finish(&self, settled: Settled) {
+        if let Some((object, logical, runs, confirmed)) = settled.pages {
+            self.give_back(object, logical, Frames::Owned(runs), confirmed);
+        }
+        settled.released.iter().for_each(|note| self.note_released(note));
+    }
+
+    /// Invalidations that the unit did not confirm, since the start.
+    pub(crate) fn failed_invalidations(&self) -> u64 {
+        self.failed_invalidations.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of a list.
+    pub(crate) fn bytes_of(runs: &[dxgk_hw::PageRun]) -> u64 {
+        total_pages(runs).saturating_mul(PAGE_SIZE)
+    }
+}

@@ -1,0 +1,195 @@
+//! DxgkCbAllocateAdl and DxgkCbFreeAdl.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use dxgk_abi::callback::{AllocateAdlFlags, ArgCbAllocateAdl, ArgCbFreeAdl};
+use dxgk_abi::{Handle, NtStatus};
+use dxgk_hw::{AdlShape, CpuVa, DriverMemory, PAGE_SIZE, PageRun, total_pages};
+
+use super::{Caller, INVALID, pages_of};
+use crate::SysMm;
+use crate::domain::Placement;
+use crate::domain::retire::{Frames, Retired};
+use crate::error::CallError;
+use crate::objects::{Adl, Place, Records};
+use crate::platform::Platform;
+use crate::runs;
+
+/// The output of [`SysMm::allocate_adl`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AllocatedAdl {
+    /// `pAdl`: a DXGK_ADL in the driver's memory. It and its array live until FreeAdl (our choice).
+    pub adl: CpuVa,
+    /// Whether it has the contiguous form.
+    pub contiguous: bool,
+}
+
+const CONTIGUOUS: AllocateAdlFlags =
+    AllocateAdlFlags::REQUIRE_CONTIGUOUS.union(AllocateAdlFlags::PREFER_CONTIGUOUS);
+
+/// An ADL that is being made. It is counted on its objects, so that they stay.
+struct Wanted<P: Platform> {
+    place: Place<P>,
+    physical: Handle,
+    parent: u64,
+    runs: Arc<[PageRun]>,
+    single_run: bool,
+}
+
+/// The page numbers that the device must use, as runs.
+fn device_pages<P: Platform>(placement: &Placement<P>, list: &[PageRun]) -> Vec<(u64, u64)> {
+    match placement {
+        Placement::Physical | Placement::Identity { .. } => {
+            list.iter().map(|run| (run.start.get(), run.pages)).collect()
+        }
+        Placement::Logical { pieces, .. } => {
+            pieces.iter().map(|piece| (piece.start.get(), piece.pages)).collect()
+        }
+    }
+}
+
+impl<P: Platform> Records<P> {
+    fn reserve_adl(&mut self, args: &ArgCbAllocateAdl) -> Result<Wanted<P>, CallError> {
+        let opened = self.live_adapter_memory(args.adapter_memory_object)?;
+        let (physical, number, logical, parent) =
+            (opened.physical, opened.adapter, opened.logical, opened.object);
+        let handle = self.adapter_handle(number).ok_or(NtStatus::DEVICE_NOT_READY)?;
+        self.ready(number)?;
+        let memory = self.live_physical(physical)?;
+        let end = args.offset.checked_add(args.size).ok_or(INVALID)?;
+        let pages = pages_of(args.size)?;
+        let require = args.flags.contains(AllocateAdlFlags::REQUIRE_CONTIGUOUS);
+        if !args.offset.is_multiple_of(PAGE_SIZE)
+            || !args.size.is_multiple_of(PAGE_SIZE)
+            || end > memory.bytes
+            || !CONTIGUOUS.contains(args.flags)
+            || (require && !memory.contiguous)
+            || u32::try_from(pages).is_err()
+        {
+            return Err(INVALID);
+        }
+        let runs = if pages == total_pages(&memory.runs) {
+            Arc::clone(&memory.runs)
+        } else {
+            Arc::from(runs::slice(&memory.runs, args.offset / PAGE_SIZE, pages))
+        };
+        memory.adls += 1;
+        self.live_adapter_memory(args.adapter_memory_object)?.adls += 1;
+        let place = Place { handle, number, logical, domain: self.domain(logical) };
+        Ok(Wanted { place, physical, parent, runs, single_run: require })
+    }
+
+    fn unreserve_adl(&mut self, adapter_memory: Handle, physical: Handle, tainted: bool) {
+        if let Ok(opened) = self.adapter_memory_mut(adapter_memory) {
+            opened.adls = opened.adls.saturating_sub(1);
+        }
+        if let Ok(memory) = self.physical_mut(physical) {
+            memory.adls = memory.adls.saturating_sub(1);
+            memory.tainted |= tainted;
+        }
+    }
+}
+
+impl<P: Platform> SysMm<P> {
+    /// DxgkCbAllocateAdl: the device may reach the pages for the ADL's life. The list holds the numbers that the device
+    /// must use: logical in remapping mode, else physical. In remapping mode every ADL has logical pages of its own,
+    /// in one run where possible.
+    ///
+    /// The contiguous form is used only if RequireContiguous or PreferContiguous is set and the numbers are one run;
+    /// without both flags the ADL has the page-array form even if they are (our choice: drivers may not cope with the
+    /// other).
+    ///
+    /// # Errors
+    /// STATUS_INVALID_HANDLE, STATUS_DEVICE_NOT_READY; STATUS_INVALID_PARAMETER for Offset or Size that is no multiple
+    /// of a page or outside the object, Size 0, reserved flags, or RequireContiguous on an object of type MDL;
+    /// STATUS_INSUFFICIENT_RESOURCES.
+    pub fn allocate_adl(&self, _caller: &Caller, args: &ArgCbAllocateAdl) -> Result<AllocatedAdl, CallError> {
+        let wanted = self.records.lock().reserve_adl(args)?;
+        let made = self.make_adl(args, &wanted);
+        made.map_err(|(error, reachable)| {
+            let mut records = self.records.lock();
+            records.unreserve_adl(args.adapter_memory_object, wanted.physical, reachable);
+            let settled = records.settle(wanted.physical);
+            drop(records);
+            self.finish(settled);
+            error
+        })
+    }
+
+    fn make_adl(
+        &self,
+        args: &ArgCbAllocateAdl,
+        wanted: &Wanted<P>,
+    ) -> Result<AllocatedAdl, (CallError, bool)> {
+        let object = self.object_number();
+        let list = self.note_list(&wanted.runs);
+        self.map_and_enter(&wanted.place, &wanted.runs, wanted.single_run, |records, placement| {
+            let numbers = device_pages(&placement, &wanted.runs);
+            let shape = match numbers.as_slice() {
+                [(base, pages)] if args.flags.intersects(CONTIGUOUS) => {
+                    // The count was checked to fit when the ADL was asked for.
+                    AdlShape::Contiguous { base: *base, pages: u32::try_from(*pages).unwrap_or(u32::MAX) }
+                }
+                numbers => AdlShape::Pages(numbers),
+            };
+            let contiguous = matches!(shape, AdlShape::Contiguous { .. });
+            let Ok(at) = self.platform.driver().build_adl(shape) else { return Err(placement) };
+            let adl = Adl {
+                object,
+                adapter_memory: args.adapter_memory_object,
+                parent: wanted.parent,
+                physical: wanted.physical,
+                adapter: wanted.place.number,
+                logical: wanted.place.logical,
+                runs: Arc::clone(&wanted.runs),
+                list,
+                contiguous,
+                placement,
+            };
+            self.note_created(&adl.note(at.get()));
+            self.note_mapped(object, adl.logical, &adl.placement, &adl.runs, list);
+            records.adls.insert(at.get(), adl);
+            Ok(AllocatedAdl { adl: at, contiguous })
+        })
+    }
+
+    /// DxgkCbFreeAdl: unmaps the pages, waits for the invalidation, then frees the ADL. It is accepted for an adapter
+    /// memory object that was closed too early, because that debt is still owed.
+    ///
+    /// # Errors
+    /// STATUS_INVALID_HANDLE, STATUS_DEVICE_NOT_READY; STATUS_INVALID_PARAMETER for a pointer that is no live ADL of
+    /// this adapter memory object. Windows returns nothing.
+    pub fn free_adl(&self, _caller: &Caller, args: &ArgCbFreeAdl) -> Result<(), CallError> {
+        let mut records = self.records.lock();
+        let number = records.adapter_memory_mut(args.adapter_memory_object)?.adapter;
+        records.ready(number)?;
+        let at = args.adl.0;
+        if records.adls.get(&at).is_none_or(|adl| adl.adapter_memory != args.adapter_memory_object) {
+            return Err(INVALID);
+        }
+        let adl = records.adls.remove(&at).ok_or(INVALID)?;
+        drop(records);
+        self.end_adl(at, adl);
+        Ok(())
+    }
+
+    /// Ends an ADL that has left the records but is still counted on its objects.
+    pub(crate) fn end_adl(&self, at: u64, adl: Adl<P>) {
+        let note = adl.note(at);
+        let (adapter_memory, physical) = (adl.adapter_memory, adl.physical);
+        let confirmed = self.retire(Retired {
+            object: adl.object,
+            logical_adapter: adl.logical,
+            placement: adl.placement,
+            frames: Frames::Borrowed,
+        });
+        self.platform.driver().release_adl(CpuVa::new(at));
+        self.note_released(&note);
+        let mut records = self.records.lock();
+        records.unreserve_adl(adapter_memory, physical, !confirmed);
+        let settled = records.settle(physical);
+        drop(records);
+        self.finish(settled);
+    }
+}

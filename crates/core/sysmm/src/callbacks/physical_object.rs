@@ -1,0 +1,281 @@
+//! DxgkCbCreate-, Destroy-, Open- and ClosePhysicalMemoryObject.
+//!
+//! An object lives until its driver destroyed it **and** no ADL, adapter memory object or CPU view hangs on it; an
+//! adapter memory object until it was closed and has no ADL. Where Windows would stop the machine because something
+//! still hangs on them, [`Strictness`](crate::policy::Strictness) says what happens.
+
+use alloc::sync::Arc;
+
+use dxgk_abi::bugcheck::SysMmFatalError;
+use dxgk_abi::callback::{
+    ArgCbClosePhysicalMemoryObject, ArgCbCreatePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject,
+    ArgCbOpenPhysicalMemoryObject, ContiguousParameters, PhysicalMemoryParameters,
+};
+use dxgk_abi::{Handle, NtStatus};
+use dxgk_hw::{PAGE_SIZE, PhysAddr};
+
+use super::pages_for_mdl::MdlRequest;
+use super::{Caller, INVALID, cache_type, pages_of};
+use crate::SysMm;
+use crate::domain::retire::Frames;
+use crate::error::CallError;
+use crate::handles::HandleKind;
+use crate::objects::{AdapterMemory, Entry, PhysicalMemory, Place, Records};
+use crate::pages::{Layout, PageOwner, PageRequest};
+use crate::platform::Platform;
+use crate::policy::Strictness;
+
+/// The output of [`SysMm::create_physical_memory_object`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CreatedPhysicalMemory {
+    /// `hPhysicalMemoryObject`.
+    pub physical_memory_object: Handle,
+    /// `hAdapterMemoryObject`: null when the argument names no adapter.
+    pub adapter_memory_object: Handle,
+}
+
+const NO_HANDLES: CallError = CallError::Status(NtStatus::INSUFFICIENT_RESOURCES);
+
+/// A contiguous request. Its pages count as unzeroed.
+///
+/// A boundary that is no power of two, or smaller than a page, cannot be meant; one that is smaller than the request
+/// cannot be met, and the allocator says so.
+fn contiguous_request(size: u64, parameters: &ContiguousParameters) -> Result<PageRequest, CallError> {
+    let boundary = parameters.boundary_address_multiple;
+    if parameters.lowest_acceptable_address > parameters.highest_acceptable_address
+        || (boundary != 0 && !(boundary.is_power_of_two() && boundary >= PAGE_SIZE))
+    {
+        return Err(INVALID);
+    }
+    Ok(PageRequest {
+        pages: pages_of(size)?,
+        low: PhysAddr::new(parameters.lowest_acceptable_address),
+        high: PhysAddr::new(parameters.highest_acceptable_address),
+        skip: 0,
+        layout: Layout::Contiguous { align: 0, boundary: boundary / PAGE_SIZE },
+        zeroed: false,
+        node: None,
+    })
+}
+
+impl<P: Platform> Records<P> {
+    /// Opens an object for an adapter. The handle is null when there is none left.
+    fn open(&mut self, physical: Handle, parent: u64, place: &Place<P>, object: u64) -> Option<Handle> {
+        let opened = AdapterMemory {
+            object,
+            parent,
+            physical,
+            adapter: place.number,
+            logical: place.logical,
+            adls: 0,
+            closed: false,
+        };
+        self.handles.insert(HandleKind::AdapterMemory, Entry::AdapterMemory(opened)).ok()
+    }
+
+    /// Refuses when the adapter on which the object is used, or was created, is stopped.
+    pub(super) fn object_ready(&mut self, physical: Handle) -> Result<(), CallError> {
+        let object = self.physical_mut(physical)?;
+        let (opened, creator) = (object.opened, object.creator);
+        let user = match opened {
+            Some(handle) => Some(self.adapter_memory_mut(handle)?.adapter),
+            None => creator.map(|(number, _)| number),
+        };
+        user.map_or(Ok(()), |number| self.ready(number))
+    }
+}
+
+impl<P: Platform> SysMm<P> {
+    /// DxgkCbCreatePhysicalMemoryObject, for types MDL and CONTIGUOUS_MEMORY. `Size` is rounded up to pages. More than
+    /// 4 GiB less a page works for type MDL too (our choice). `Context` is not looked at.
+    ///
+    /// # Errors
+    /// STATUS_INVALID_HANDLE, STATUS_DEVICE_NOT_READY; STATUS_NOT_SUPPORTED for SECTION and IO_SPACE, which are not
+    /// implemented yet; an unknown type is STATUS_INVALID_PARAMETER, or bug check 0x1E4/1 with
+    /// [`Strictness::Windows`]; STATUS_INVALID_PARAMETER for size 0, an unknown cache type, limits the wrong way
+    /// round, a bad boundary, or what AllocatePagesForMdl would refuse; STATUS_NO_MEMORY;
+    /// STATUS_INSUFFICIENT_RESOURCES.
+    pub fn create_physical_memory_object(
+        &self,
+        caller: &Caller,
+        args: &ArgCbCreatePhysicalMemoryObject,
+    ) -> Result<CreatedPhysicalMemory, CallError> {
+        let place =
+            if args.adapter.is_null() { None } else { Some(self.records.lock().place(args.adapter)?) };
+        let request = self.object_request(caller, args)?;
+        let cache = cache_type(args.cache_type)?;
+        let runs = self.pages.allocate(&request, PageOwner::Driver).map_err(|_| NtStatus::NO_MEMORY)?;
+        let runs: Arc<[_]> = Arc::from(runs);
+        let (object, opened) = (self.object_number(), place.as_ref().map(|_| self.object_number()));
+        let memory = PhysicalMemory {
+            object,
+            creator: place.as_ref().map(|place| (place.number, place.logical)),
+            bytes: Self::bytes_of(&runs),
+            contiguous: matches!(request.layout, Layout::Contiguous { .. })
+                && matches!(args.parameters(), Some(PhysicalMemoryParameters::Contiguous(_))),
+            cache,
+            list: self.note_list(&runs),
+            runs: Arc::clone(&runs),
+            opened: None,
+            adls: 0,
+            views: 0,
+            destroyed: false,
+            tainted: false,
+        };
+        let entered = self.enter_object(memory, place.as_ref().zip(opened));
+        if entered.is_err() {
+            let logical = place.map_or(u32::MAX, |place| place.logical);
+            self.give_back(object, logical, Frames::Owned(runs), true);
+        }
+        entered
+    }
+
+    fn object_request(
+        &self,
+        caller: &Caller,
+        args: &ArgCbCreatePhysicalMemoryObject,
+    ) -> Result<PageRequest, CallError> {
+        match args.parameters() {
+            Some(PhysicalMemoryParameters::Mdl(mdl)) => MdlRequest {
+                low: mdl.low_address,
+                high: mdl.high_address,
+                skip: mdl.skip_bytes,
+                bytes: args.size,
+                flags: mdl.flags,
+            }
+            .page_request(caller),
+            Some(PhysicalMemoryParameters::Contiguous(contiguous)) => {
+                contiguous_request(args.size, &contiguous)
+            }
+            // The one place where the types that are not implemented yet are refused.
+            Some(PhysicalMemoryParameters::Section(_) | PhysicalMemoryParameters::IoSpace(_)) => {
+                Err(NtStatus::NOT_SUPPORTED.into())
+            }
+            None if self.policy.strictness == Strictness::Windows => {
+                Err(CallError::fatal(SysMmFatalError::INVALID_PHYSICAL_OBJECT_TYPE))
+            }
+            None => Err(INVALID),
+        }
+    }
+
+    fn enter_object(
+        &self,
+        memory: PhysicalMemory,
+        opener: Option<(&Place<P>, u64)>,
+    ) -> Result<CreatedPhysicalMemory, CallError> {
+        let mut records = self.records.lock();
+        if let Some((place, _)) = opener {
+            records.place(place.handle)?;
+        }
+        let parent = memory.object;
+        let inserted = records.handles.insert(HandleKind::PhysicalMemory, Entry::Physical(memory));
+        let physical = inserted.map_err(|_| NO_HANDLES)?;
+        let mut adapter_memory = Handle::NULL;
+        if let Some((place, object)) = opener {
+            let Some(opened) = records.open(physical, parent, place, object) else {
+                let _ = records.handles.remove(physical, HandleKind::PhysicalMemory);
+                return Err(NO_HANDLES);
+            };
+            adapter_memory = opened;
+        }
+        let memory = records.live_physical(physical)?;
+        memory.opened = Some(adapter_memory).filter(|handle| !handle.is_null());
+        self.note_created(&memory.note(physical));
+        if let Ok(opened) = records.adapter_memory_mut(adapter_memory) {
+            self.note_created(&opened.note(adapter_memory));
+        }
+        Ok(CreatedPhysicalMemory { physical_memory_object: physical, adapter_memory_object: adapter_memory })
+    }
+
+    /// DxgkCbOpenPhysicalMemoryObject. The open counts for the whole logical adapter. Returns `hAdapterMemoryObject`.
+    ///
+    /// # Errors
+    /// STATUS_INVALID_HANDLE, STATUS_DEVICE_NOT_READY; STATUS_ALREADY_REGISTERED when the object is open already, on
+    /// whichever adapter; STATUS_INSUFFICIENT_RESOURCES.
+    pub fn open_physical_memory_object(
+        &self,
+        _caller: &Caller,
+        args: &ArgCbOpenPhysicalMemoryObject,
+    ) -> Result<Handle, CallError> {
+        let mut records = self.records.lock();
+        let place = records.place(args.adapter)?;
+        let memory = records.live_physical(args.physical_memory_object)?;
+        if memory.opened.is_some() {
+            return Err(NtStatus::ALREADY_REGISTERED.into());
+        }
+        let parent = memory.object;
+        let opened = records
+            .open(args.physical_memory_object, parent, &place, self.object_number())
+            .ok_or(NO_HANDLES)?;
+        records.live_physical(args.physical_memory_object)?.opened = Some(opened);
+        self.note_created(&records.adapter_memory_mut(opened)?.note(opened));
+        Ok(opened)
+    }
+
+    /// DxgkCbClosePhysicalMemoryObject.
+    ///
+    /// # Errors
+    /// STATUS_INVALID_HANDLE, STATUS_DEVICE_NOT_READY; bug check 0x1E4/5 while an ADL of it is alive. Windows returns
+    /// nothing.
+    pub fn close_physical_memory_object(
+        &self,
+        _caller: &Caller,
+        args: &ArgCbClosePhysicalMemoryObject,
+    ) -> Result<(), CallError> {
+        let mut records = self.records.lock();
+        let opened = records.live_adapter_memory(args.adapter_memory_object)?;
+        let (adapter, physical, adls) = (opened.adapter, opened.physical, opened.adls);
+        records.ready(adapter)?;
+        let violation = (adls != 0).then(|| CallError::fatal(SysMmFatalError::UNLOCKED_WITH_LIVE_ADLS));
+        if let (Some(violation), Strictness::Windows) = (violation, self.policy.strictness) {
+            return Err(violation);
+        }
+        records.live_adapter_memory(args.adapter_memory_object)?.closed = true;
+        let settled = records.settle(physical);
+        drop(records);
+        self.finish(settled);
+        violation.map_or(Ok(()), Err)
+    }
+
+    /// DxgkCbDestroyPhysicalMemoryObject; closes the given adapter memory object too. CPU views that are still alive
+    /// keep the pages until the last of them goes (our choice).
+    ///
+    /// # Errors
+    /// STATUS_INVALID_HANDLE (also for an adapter memory object that was closed before, or is another object's),
+    /// STATUS_DEVICE_NOT_READY; bug check 0x1E4/5 while an ADL is alive, else 0x1E4/6 when an adapter memory object is
+    /// open and not passed. Windows returns nothing.
+    pub fn destroy_physical_memory_object(
+        &self,
+        _caller: &Caller,
+        args: &ArgCbDestroyPhysicalMemoryObject,
+    ) -> Result<(), CallError> {
+        let (physical, passed) = (args.physical_memory_object, args.adapter_memory_object);
+        let mut records = self.records.lock();
+        let memory = records.live_physical(physical)?;
+        let (adls, opened) = (memory.adls, memory.opened);
+        if !passed.is_null() && records.live_adapter_memory(passed)?.physical != physical {
+            return Err(NtStatus::INVALID_HANDLE.into());
+        }
+        records.object_ready(physical)?;
+        // Closed by the driver already, waiting for its ADLs: not a second leak.
+        let open = opened.is_some_and(|handle| records.live_adapter_memory(handle).is_ok());
+        let violation = if adls != 0 {
+            Some(CallError::fatal(SysMmFatalError::UNLOCKED_WITH_LIVE_ADLS))
+        } else if open && passed.is_null() {
+            Some(CallError::fatal(SysMmFatalError::ADAPTER_OBJECTS_LEAKED))
+        } else {
+            None
+        };
+        if let (Some(violation), Strictness::Windows) = (violation, self.policy.strictness) {
+            return Err(violation);
+        }
+        if let Ok(opened) = records.live_adapter_memory(passed) {
+            opened.closed = true;
+        }
+        records.live_physical(physical)?.destroyed = true;
+        let settled = records.settle(physical);
+        drop(records);
+        self.finish(settled);
+        violation.map_or(Ok(()), Err)
+    }
+}

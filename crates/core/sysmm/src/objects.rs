@@ -1,0 +1,395 @@
+//! The records: what was handed out, to whom, and what hangs on it. One lock is around all of it.
+//!
+//! Whatever a callback works on outside the lock is counted inside it first (`adls`, `views`), so that nothing
+//! disappears under its hands.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use dxgk_abi::Handle;
+use dxgk_abi::NtStatus;
+use dxgk_event::{ListRef, ObjectKind};
+use dxgk_hw::{CacheType, CpuVa, PAGE_SIZE, PageRun, ViewOwner, total_pages};
+
+use crate::adapters::Resource;
+use crate::domain::{Domain, Placement};
+use crate::error::CallError;
+use crate::handles::{HandleError, HandleKind, HandleTable};
+use crate::platform::Platform;
+use crate::record::ObjectNote;
+
+/// A physical adapter.
+pub(crate) struct Adapter {
+    pub(crate) number: u32,
+    pub(crate) logical: u32,
+    pub(crate) lead: bool,
+    pub(crate) stopped: bool,
+    pub(crate) resources: Vec<Resource>,
+}
+
+/// A logical adapter.
+pub(crate) struct LogicalAdapter<P: Platform> {
+    pub(crate) domain: Domain<P>,
+    pub(crate) removed: bool,
+}
+
+/// Pages for an MDL, or a mapped MDL of the driver's.
+pub(crate) struct PageMapping<P: Platform> {
+    pub(crate) object: u64,
+    pub(crate) kind: HandleKind,
+    pub(crate) adapter: u32,
+    pub(crate) logical: u32,
+    pub(crate) mdl: CpuVa,
+    pub(crate) runs: Arc<[PageRun]>,
+    pub(crate) list: ListRef,
+    pub(crate) cache: CacheType,
+    pub(crate) placement: Placement<P>,
+}
+
+/// A physical memory object.
+pub(crate) struct PhysicalMemory {
+    pub(crate) object: u64,
+    /// Number and logical adapter of the adapter that it was created for.
+    pub(crate) creator: Option<(u32, u32)>,
+    pub(crate) bytes: u64,
+    pub(crate) contiguous: bool,
+    pub(crate) cache: CacheType,
+    pub(crate) runs: Arc<[PageRun]>,
+    pub(crate) list: ListRef,
+    pub(crate) opened: Option<Handle>,
+    /// ADLs alive or being made.
+    pub(crate) adls: u32,
+    /// CPU views alive or being made.
+    pub(crate) views: u32,
+    /// Destroyed by the driver; lives on for what still hangs on it.
+    pub(crate) destroyed: bool,
+    /// A device may still reach its pages: an invalidation was not confirmed.
+    pub(crate) tainted: bool,
+}
+
+/// An adapter memory object: a physical memory object, opened.
+pub(crate) struct AdapterMemory {
+    pub(crate) object: u64,
+    /// The physical memory object's number.
+    pub(crate) parent: u64,
+    pub(crate) physical: Handle,
+    pub(crate) adapter: u32,
+    pub(crate) logical: u32,
+    pub(crate) adls: u32,
+    /// Closed by the driver; lives on for its ADLs.
+    pub(crate) closed: bool,
+}
+
+/// An ADL.
+pub(crate) struct Adl<P: Platform> {
+    pub(crate) object: u64,
+    pub(crate) adapter_memory: Handle,
+    /// The adapter memory object's number.
+    pub(crate) parent: u64,
+    pub(crate) physical: Handle,
+    pub(crate) adapter: u32,
+    pub(crate) logical: u32,
+    pub(crate) runs: Arc<[PageRun]>,
+    pub(crate) list: ListRef,
+    pub(crate) contiguous: bool,
+    pub(crate) placement: Placement<P>,
+}
+
+/// A CPU view of a physical memory object.
+pub(crate) struct View {
+    pub(crate) object: u64,
+    pub(crate) physical: Handle,
+    pub(crate) bytes: u64,
+    pub(crate) owner: ViewOwner,
+    pub(crate) cache: CacheType,
+    pub(crate) list: ListRef,
+    /// The physical memory object's number.
+    pub(crate) parent: u64,
+    /// The adapter that the object was created for.
+    pub(crate) adapter: Option<u32>,
+}
+
+/// A map of registers or ports.
+pub(crate) struct RegisterMap {
+    pub(crate) object: u64,
+    pub(crate) kind: ObjectKind,
+    pub(crate) adapter: u32,
+    /// Physical address, or first port.
+    pub(crate) base: u64,
+    pub(crate) bytes: u64,
+    pub(crate) cache: CacheType,
+    pub(crate) owner: ViewOwner,
+}
+
+pub(crate) enum Entry<P: Platform> {
+    Adapter(Adapter),
+    Pages(PageMapping<P>),
+    Physical(PhysicalMemory),
+    AdapterMemory(AdapterMemory),
+}
+
+/// All records.
+pub(crate) struct Records<P: Platform> {
+    pub(crate) handles: HandleTable<Entry<P>>,
+    pub(crate) logical: Vec<LogicalAdapter<P>>,
+    pub(crate) adapters: u32,
+    /// By the address that the driver holds.
+    pub(crate) adls: BTreeMap<u64, Adl<P>>,
+    /// By base address.
+    pub(crate) views: BTreeMap<u64, View>,
+    /// By mapped address or first port; the same ports may be mapped several times.
+    pub(crate) registers: BTreeMap<u64, Vec<RegisterMap>>,
+}
+
+/// An adapter that may be worked for.
+pub(crate) struct Place<P: Platform> {
+    pub(crate) handle: Handle,
+    pub(crate) number: u32,
+    pub(crate) logical: u32,
+    pub(crate) domain: Domain<P>,
+}
+
+/// What became of objects when the last thing that hung on them had gone; to be done outside the lock.
+#[derive(Default)]
+pub(crate) struct Settled {
+    pub(crate) released: Vec<ObjectNote>,
+    /// Object, logical adapter, pages, and whether they are safe to give back.
+    pub(crate) pages: Option<(u64, u32, Arc<[PageRun]>, bool)>,
+}
+
+impl<P: Platform> Records<P> {
+    pub(crate) fn new() -> Self {
+        Self {
+            handles: HandleTable::new(),
+            logical: Vec::new(),
+            adapters: 0,
+            adls: BTreeMap::new(),
+            views: BTreeMap::new(),
+            registers: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn inspect(&self, handle: Handle, kind: HandleKind) -> Result<(), HandleError> {
+        match self.handles.get(handle, kind)? {
+            Entry::Physical(object) if object.destroyed => Err(HandleError::Stale),
+            Entry::AdapterMemory(object) if object.closed => Err(HandleError::Stale),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn adapter(&self, handle: Handle) -> Result<&Adapter, HandleError> {
+        match self.handles.get(handle, HandleKind::Adapter)? {
+            Entry::Adapter(adapter) => Ok(adapter),
+            _ => Err(HandleError::Unknown),
+        }
+    }
+
+    pub(crate) fn adapter_mut(&mut self, handle: Handle) -> Result<&mut Adapter, HandleError> {
+        match self.handles.get_mut(handle, HandleKind::Adapter)? {
+            Entry::Adapter(adapter) => Ok(adapter),
+            _ => Err(HandleError::Unknown),
+        }
+    }
+
+    pub(crate) fn domain(&self, logical: u32) -> Domain<P> {
+        self.logical.get(logical as usize).map_or(Domain::Passthrough, |adapter| adapter.domain.clone())
+    }
+
+    /// The adapter, if it may be worked for.
+    pub(crate) fn place(&self, handle: Handle) -> Result<Place<P>, CallError> {
+        let adapter = self.adapter(handle)?;
+        if adapter.stopped {
+            return Err(NtStatus::DEVICE_NOT_READY.into());
+        }
+        let (number, logical) = (adapter.number, adapter.logical);
+        Ok(Place { handle, number, logical, domain: self.domain(logical) })
+    }
+
+    /// As [`place`](Self::place), for callbacks that want the lead adapter's handle.
+    pub(crate) fn lead_place(&self, handle: Handle) -> Result<Place<P>, CallError> {
+        if !self.adapter(handle)?.lead {
+            return Err(NtStatus::INVALID_HANDLE.into());
+        }
+        self.place(handle)
+    }
+
+    pub(crate) fn adapter_handle(&self, number: u32) -> Option<Handle> {
+        self.handles.iter().find_map(|(handle, entry)| match entry {
+            Entry::Adapter(adapter) if adapter.number == number => Some(handle),
+            _ => None,
+        })
+    }
+
+    /// Whether the numbered adapter may be worked for; one that was removed may not.
+    pub(crate) fn ready(&self, number: u32) -> Result<(), CallError> {
+        let ready = self.handles.iter().any(|(_, entry)| match entry {
+            Entry::Adapter(adapter) => adapter.number == number && !adapter.stopped,
+            _ => false,
+        });
+        if ready { Ok(()) } else { Err(NtStatus::DEVICE_NOT_READY.into()) }
+    }
+
+    pub(crate) fn pages(&self, handle: Handle, kind: HandleKind) -> Result<&PageMapping<P>, HandleError> {
+        match self.handles.get(handle, kind)? {
+            Entry::Pages(pages) => Ok(pages),
+            _ => Err(HandleError::Unknown),
+        }
+    }
+
+    pub(crate) fn take_pages(
+        &mut self,
+        handle: Handle,
+        kind: HandleKind,
+    ) -> Result<PageMapping<P>, HandleError> {
+        match self.handles.remove(handle, kind)? {
+            Entry::Pages(pages) => Ok(pages),
+            _ => Err(HandleError::Unknown),
+        }
+    }
+
+    /// A physical memory object, destroyed or not.
+    pub(crate) fn physical_mut(&mut self, handle: Handle) -> Result<&mut PhysicalMemory, HandleError> {
+        match self.handles.get_mut(handle, HandleKind::PhysicalMemory)? {
+            Entry::Physical(object) => Ok(object),
+            _ => Err(HandleError::Unknown),
+        }
+    }
+
+    /// A physical memory object that its driver has not destroyed.
+    pub(crate) fn live_physical(&mut self, handle: Handle) -> Result<&mut PhysicalMemory, HandleError> {
+        let object = self.physical_mut(handle)?;
+        if object.destroyed { Err(HandleError::Stale) } else { Ok(object) }
+    }
+
+    /// An adapter memory object, closed or not.
+    pub(crate) fn adapter_memory_mut(&mut self, handle: Handle) -> Result<&mut AdapterMemory, HandleError> {
+        match self.handles.get_mut(handle, HandleKind::AdapterMemory)? {
+            Entry::AdapterMemory(object) => Ok(object),
+            _ => Err(HandleError::Unknown),
+        }
+    }
+
+    /// An adapter memory object that its driver has not closed.
+    pub(crate) fn live_adapter_memory(&mut self, handle: Handle) -> Result<&mut AdapterMemory, HandleError> {
+        let object = self.adapter_memory_mut(handle)?;
+        if object.closed { Err(HandleError::Stale) } else { Ok(object) }
+    }
+
+    /// Removes an adapter memory object and its physical memory object as far as they are closed, destroyed, and
+    /// nothing hangs on them.
+    pub(crate) fn settle(&mut self, physical: Handle) -> Settled {
+        let mut settled = Settled::default();
+        let Ok(Entry::Physical(object)) = self.handles.get(physical, HandleKind::PhysicalMemory) else {
+            return settled;
+        };
+        if let Some(handle) = object.opened
+            && let Ok(adapter_memory) = self.adapter_memory_mut(handle)
+            && adapter_memory.closed
+            && adapter_memory.adls == 0
+        {
+            settled.released.push(adapter_memory.note(handle));
+            // Both were there a moment ago.
+            let _ = self.handles.remove(handle, HandleKind::AdapterMemory);
+            if let Ok(object) = self.physical_mut(physical) {
+                object.opened = None;
+            }
+        }
+        let Ok(object) = self.physical_mut(physical) else { return settled };
+        if object.destroyed && object.opened.is_none() && object.adls == 0 && object.views == 0 {
+            settled.released.push(object.note(physical));
+            let logical = object.creator.map_or(u32::MAX, |(_, logical)| logical);
+            settled.pages = Some((object.object, logical, Arc::clone(&object.runs), !object.tainted));
+            let _ = self.handles.remove(physical, HandleKind::PhysicalMemory);
+        }
+        settled
+    }
+}
+
+impl<P: Platform> PageMapping<P> {
+    pub(crate) fn note(&self, handle: Handle) -> ObjectNote {
+        let kind =
+            if self.kind == HandleKind::MdlPages { ObjectKind::MdlPages } else { ObjectKind::MdlMapping };
+        ObjectNote {
+            va: self.mdl.get(),
+            pages: self.list,
+            adapter: Some(self.adapter),
+            cache: self.cache,
+            ..ObjectNote::new(self.object, kind, handle.0, total_pages(&self.runs) * PAGE_SIZE)
+        }
+    }
+}
+
+impl PhysicalMemory {
+    pub(crate) fn note(&self, handle: Handle) -> ObjectNote {
+        ObjectNote {
+            pages: self.list,
+            adapter: self.creator.map(|(number, _)| number),
+            cache: self.cache,
+            flags: u8::from(self.contiguous),
+            ..ObjectNote::new(self.object, ObjectKind::PhysicalMemory, handle.0, self.bytes)
+        }
+    }
+}
+
+impl AdapterMemory {
+    pub(crate) fn note(&self, handle: Handle) -> ObjectNote {
+        ObjectNote {
+            parent: self.parent,
+            adapter: Some(self.adapter),
+            ..ObjectNote::new(self.object, ObjectKind::AdapterMemory, handle.0, 0)
+        }
+    }
+}
+
+impl<P: Platform> Adl<P> {
+    pub(crate) fn note(&self, adl: u64) -> ObjectNote {
+        let logical_page = match &self.placement {
+            Placement::Logical { pieces, .. } if pieces.len() == 1 => {
+                pieces.first().map_or(u64::MAX, |piece| piece.start.get())
+            }
+            _ => u64::MAX,
+        };
+        ObjectNote {
+            parent: self.parent,
+            va: adl,
+            logical_page,
+            pages: self.list,
+            adapter: Some(self.adapter),
+            flags: u8::from(self.contiguous),
+            ..ObjectNote::new(self.object, ObjectKind::Adl, adl, total_pages(&self.runs) * PAGE_SIZE)
+        }
+    }
+}
+
+impl View {
+    pub(crate) fn kind(&self) -> ObjectKind {
+        match self.owner {
+            ViewOwner::Kernel => ObjectKind::KernelView,
+            ViewOwner::Process(_) => ObjectKind::UserView,
+        }
+    }
+
+    pub(crate) fn note(&self, base: u64) -> ObjectNote {
+        ObjectNote {
+            parent: self.parent,
+            va: base,
+            pages: self.list,
+            adapter: self.adapter,
+            cache: self.cache,
+            ..ObjectNote::new(self.object, self.kind(), base, self.bytes)
+        }
+    }
+}
+
+impl RegisterMap {
+    pub(crate) fn note(&self, address: u64) -> ObjectNote {
+        ObjectNote {
+            va: address,
+            parent: self.base,
+            adapter: Some(self.adapter),
+            cache: self.cache,
+            ..ObjectNote::new(self.object, self.kind, address, self.bytes)
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The page database: which page of RAM belongs to whom.
+//!
+//! It covers installed RAM only; an address that is no RAM has no state and cannot be handed out. A page costs a bit,
+//! a byte and a 16-bit count, reserved for all of RAM and touched where pages are used. The IOMMU drivers take their
+//! table pages here too ([`FrameSource`]), so that totals balance over everything.
+//!
+//! A page that its owner gives back while a device still reaches it through somebody's MDL map stays held: it
+//! belongs to nobody until the last such map has gone and its invalidation is confirmed.
+
+mod bitmap;
+mod request;
+mod select;
+mod store;
+mod zone;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use dxgk_hw::{FrameSource, MachineMemory, PageRun, Pfn, total_pages};
+use lock_api::Mutex;
+
+pub use request::{Layout, OutOfPages, PageOwner, PageRequest};
+pub use store::PageListError;
+
+use crate::platform::Platform;
+use crate::policy::{Policy, Scatter};
+use store::Store;
+use zone::PageState;
+
+/// Pages by what they are. The sum of all fields but `total` is `total`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PageCounts {
+    /// Installed RAM.
+    pub total: u64,
+    /// Nobody's.
+    pub free: u64,
+    /// Never handed out (page 0).
+    pub reserved: u64,
+    /// Of the memory manager's objects.
+    pub driver: u64,
+    /// Of the kernel around the driver.
+    pub kernel: u64,
+    /// Translation tables.
+    pub table: u64,
+    /// Kept for ever, because an invalidation was not confirmed.
+    pub quarantined: u64,
+    /// Given back by their owner, still mapped for a device.
+    pub held: u64,
+}
+
+/// The page database.
+pub struct PageDatabase<P: Platform> {
+    platform: Arc<P>,
+    poison: Option<u64>,
+    scatter: Scatter,
+    store: Mutex<P::RawMutex, Store>,
+}
+
+impl From<PageOwner> for PageState {
+    fn from(owner: PageOwner) -> Self {
+        match owner {
+            PageOwner::Driver => Self::Driver,
+            PageOwner::Kernel => Self::Kernel,
+        }
+    }
+}
+
+impl<P: Platform> PageDatabase<P> {
+    /// A database of the platform's RAM, all of it free but page 0. Takes about 3 bytes of address space a page.
+    #[must_use]
+    pub fn new(platform: Arc<P>, policy: &Policy) -> Arc<Self> {
+        let store = Store::new(platform.memory().ranges(), policy.seed);
+        Arc::new(Self { platform, poison: policy.poison, scatter: policy.scatter, store: Mutex::new(store) })
+    }
+
+    /// Takes pages, all that are asked for or none. The list is in the order in which they are to be used.
+    ///
+    /// # Errors
+    /// [`OutOfPages`].
+    pub fn allocate(&self, request: &PageRequest, owner: PageOwner) -> Result<Vec<PageRun>, OutOfPages> {
+        if request.pages == 0 {
+            return Err(OutOfPages);
+        }
+        let runs = self.store.lock().select(request, self.scatter, owner.into()).ok_or(OutOfPages)?;
+        // Nobody else knows these pages yet, so they are written outside the lock.
+        if let Some(pattern) = if request.zeroed { Some(0) } else { self.poison } {
+            self.fill(&runs, pattern);
+        }
+        Ok(runs)
+    }
+
+    /// Gives pages of `owner` back. Those that a device still reaches through an MDL map are held until that map has
+    /// gone. Returns how many are free at once. The caller promises that its own maps are gone and invalidated.
+    ///
+    /// # Errors
+    /// [`PageListError`] with the first page that is not the owner's; nothing was given back then.
+    pub fn release(&self, runs: &[PageRun], owner: PageOwner) -> Result<u64, PageListError> {
+        self.store.lock().release(runs, owner.into())
+    }
+
+    /// Counts one more device mapping of each page: none of them becomes free before [`unpin`](Self::unpin).
+    pub(crate) fn pin(&self, runs: &[PageRun]) -> Result<(), PageListError> {
+        self.store.lock().pin(runs)
+    }
+
+    /// Undoes a [`pin`](Self::pin). Returns how many pages became free by it.
+    pub(crate) fn unpin(&self, runs: &[PageRun]) -> u64 {
+        self.store.lock().unpin(runs)
+    }
+
+    /// Takes pages of the driver's objects out of circulation for ever.
+    pub(crate) fn quarantine(&self, runs: &[PageRun]) {
+        let mut store = self.store.lock();
+        runs.iter().for_each(|run| store.mark(run.start.get(), run.pages, PageState::Quarantined));
+    }
+
+    /// The owner of a page of RAM that is in use, or `None`.
+    #[must_use]
+    pub fn owner(&self, page: Pfn) -> Option<PageOwner> {
+        match self.store.lock().state(page.get()) {
+            Some(PageState::Driver) => Some(PageOwner::Driver),
+            Some(PageState::Kernel) => Some(PageOwner::Kernel),
+            _ => None,
+        }
+    }
+
+    /// How many pages are what.
+    #[must_use]
+    pub fn counts(&self) -> PageCounts {
+        let counts = self.store.lock().counts;
+        let of = |state: PageState| counts.get(state as usize).copied().unwrap_or(0);
+        PageCounts {
+            total: counts.iter().sum(),
+            free: of(PageState::Free),
+            reserved: of(PageState::Reserved),
+            driver: of(PageState::Driver),
+            kernel: of(PageState::Kernel),
+            table: of(PageState::Table),
+            quarantined: of(PageState::Quarantined),
+            held: of(PageState::Held),
+        }
+    }
+
+    fn fill(&self, runs: &[PageRun], pattern: u64) {
+        for run in runs {
+            // The run came from the machine's own ranges; a platform that denies it later keeps what it has.
+            let _ = self.platform.memory().fill(*run, pattern);
+        }
+    }
+}
+
+impl<P: Platform> FrameSource for PageDatabase<P> {
+    fn take_frame(&self) -> Option<Pfn> {
+        let request = PageRequest { layout: Layout::FewRuns, ..PageRequest::anywhere(1) };
+        let runs = self.store.lock().select(&request, Scatter::Dense, PageState::Table)?;
+        self.fill(&runs, 0);
+        runs.first().filter(|_| total_pages(&runs) == 1).map(|run| run.start)
+    }
+
+    fn give_frame(&self, frame: Pfn) {
+        let mut store = self.store.lock();
+        if store.state(frame.get()) == Some(PageState::Table) {
+            store.mark(frame.get(), 1, PageState::Free);
+        }
+    }
+}

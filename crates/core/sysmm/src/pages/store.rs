@@ -1,0 +1,147 @@
+//! The zones and what is counted of them. The lock is around this.
+
+use alloc::vec::Vec;
+
+use dxgk_hw::{PageRun, Pfn, RamRange};
+
+use super::zone::{PageState, Zone};
+use crate::random::Random;
+
+/// Why a list of pages cannot be given back, or held for a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageListError {
+    /// This page is not installed RAM.
+    NotRam(Pfn),
+    /// This page belongs to nobody, to somebody else, or is a translation table.
+    NotOwned(Pfn),
+    /// This page is mapped for devices as often as can be counted.
+    TooManyMaps(Pfn),
+}
+
+pub(super) struct Store {
+    pub(super) zones: Vec<Zone>,
+    pub(super) random: Random,
+    pub(super) counts: [u64; PageState::COUNT],
+}
+
+impl Store {
+    pub(super) fn new(ranges: &[RamRange], seed: u64) -> Self {
+        let zones: Vec<Zone> = ranges
+            .iter()
+            .map(|range| Zone::new(range.start.page().get(), range.bytes >> dxgk_hw::PAGE_SHIFT, range.node))
+            .collect();
+        let total = zones.iter().map(Zone::pages).sum();
+        let mut store = Self { zones, random: Random::new(seed), counts: [0; PageState::COUNT] };
+        store.count(PageState::Free, total, 0);
+        if store.zone_of(0).is_some() {
+            store.mark(0, 1, PageState::Reserved);
+        }
+        store
+    }
+
+    fn count(&mut self, state: PageState, more: u64, fewer: u64) {
+        if let Some(count) = self.counts.get_mut(state as usize) {
+            *count = (*count + more).saturating_sub(fewer);
+        }
+    }
+
+    pub(super) fn zone_of(&self, page: u64) -> Option<usize> {
+        let index = self.zones.partition_point(|zone| zone.end() <= page);
+        self.zones.get(index).filter(|zone| zone.contains(page)).map(|_| index)
+    }
+
+    pub(super) fn state(&self, page: u64) -> Option<PageState> {
+        self.zone_of(page).and_then(|zone| self.zones.get(zone)).map(|zone| zone.state(page))
+    }
+
+    pub(super) fn pins(&self, page: u64) -> u16 {
+        self.zone_of(page).and_then(|zone| self.zones.get(zone)).map_or(0, |zone| zone.pins(page))
+    }
+
+    /// Gives pages a state. They all had one and the same state before.
+    pub(super) fn mark(&mut self, first: u64, pages: u64, state: PageState) {
+        let (mut at, end) = (first, first.saturating_add(pages));
+        while at < end {
+            let Some(index) = self.zone_of(at) else { return };
+            let Some(zone) = self.zones.get_mut(index) else { return };
+            let to = end.min(zone.end());
+            let before = zone.state(at);
+            zone.mark(at, to, state);
+            self.count(before, 0, to - at);
+            self.count(state, to - at, 0);
+            at = to;
+        }
+    }
+
+    /// Gives back pages of `owner`; those that a device still reaches are held. Returns how many became free.
+    pub(super) fn release(&mut self, runs: &[PageRun], owner: PageState) -> Result<u64, PageListError> {
+        for page in pages(runs) {
+            match self.state(page) {
+                None => return Err(PageListError::NotRam(Pfn::new(page))),
+                Some(state) if state != owner => return Err(PageListError::NotOwned(Pfn::new(page))),
+                Some(_) => {}
+            }
+        }
+        let mut freed = 0;
+        for run in runs {
+            let (mut at, end) = (run.start.get(), run.start.get().saturating_add(run.pages));
+            while at < end {
+                let held = self.pins(at) != 0;
+                let stop = (at + 1..end).find(|page| (self.pins(*page) != 0) != held).unwrap_or(end);
+                // A list that names a page twice frees it once.
+                if self.state(at) == Some(owner) {
+                    self.mark(at, stop - at, if held { PageState::Held } else { PageState::Free });
+                    freed += if held { 0 } else { stop - at };
+                }
+                at = stop;
+            }
+        }
+        Ok(freed)
+    }
+
+    /// Counts one more device mapping of each page, or of none.
+    pub(super) fn pin(&mut self, runs: &[PageRun]) -> Result<(), PageListError> {
+        for (done, page) in pages(runs).enumerate() {
+            let refused = match self.state(page) {
+                None => Some(PageListError::NotRam(Pfn::new(page))),
+                Some(PageState::Driver | PageState::Kernel) if self.pins(page) == u16::MAX => {
+                    Some(PageListError::TooManyMaps(Pfn::new(page)))
+                }
+                Some(PageState::Driver | PageState::Kernel) => None,
+                Some(_) => Some(PageListError::NotOwned(Pfn::new(page))),
+            };
+            if let Some(refused) = refused {
+                pages(runs).take(done).for_each(|page| {
+                    self.add_pins(page, -1);
+                });
+                return Err(refused);
+            }
+            self.add_pins(page, 1);
+        }
+        Ok(())
+    }
+
+    /// Counts one device mapping less. Returns how many pages, given back by their owner before, became free.
+    pub(super) fn unpin(&mut self, runs: &[PageRun]) -> u64 {
+        let mut freed = 0;
+        for page in pages(runs) {
+            if self.add_pins(page, -1) == 0 && self.state(page) == Some(PageState::Held) {
+                self.mark(page, 1, PageState::Free);
+                freed += 1;
+            }
+        }
+        freed
+    }
+
+    fn add_pins(&mut self, page: u64, by: i16) -> u16 {
+        let Some(zone) = self.zone_of(page).and_then(|index| self.zones.get_mut(index)) else { return 0 };
+        let pins = zone.pins(page).saturating_add_signed(by);
+        zone.set_pins(page, pins);
+        pins
+    }
+}
+
+/// The page numbers of a list, in order.
+fn pages(runs: &[PageRun]) -> impl Iterator<Item = u64> {
+    runs.iter().flat_map(|run| run.start.get()..run.start.get().saturating_add(run.pages))
+}
