@@ -1,0 +1,333 @@
+//! The callbacks of DXGKRNL_INTERFACE that are there, as the driver calls them. Contracts: `dxgk-sysmm`, `callbacks`.
+#![expect(unsafe_code, reason = "defines entry points of the driver's calling convention")]
+
+use std::mem::offset_of;
+
+use dxgk_abi::callback::{
+    ArgCbAllocateAdl, ArgCbAllocatePagesForMdl, ArgCbClosePhysicalMemoryObject, ArgCbCreatePhysicalMemoryObject,
+    ArgCbDestroyPhysicalMemoryObject, ArgCbFreeAdl, ArgCbFreePagesFromMdl, ArgCbMapMdlToIoMmu, ArgCbMapPhysicalMemory,
+    ArgCbOpenPhysicalMemoryObject, ArgCbUnmapMdlFromIoMmu, ArgCbUnmapPhysicalMemory,
+};
+use dxgk_abi::display::DdiFormat;
+use dxgk_abi::life::DisplayInformation;
+use dxgk_abi::{DxgkrnlInterface, Handle, NtStatus, Pointer};
+use dxgk_hw::CpuVa;
+use dxgk_sysmm::callbacks::MapMemoryArgs;
+use dxgk_sysmm::{CallError, Caller};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use super::device_information;
+use super::state::{Call, PortState, Words, serve};
+use crate::{guarded, thunk};
+
+const INVALID: CallError = CallError::Status(NtStatus::INVALID_PARAMETER);
+
+macro_rules! slot {
+    ($field:ident) => {
+        offset_of!(DxgkrnlInterface, $field)
+    };
+}
+
+/// Copies an argument structure in. The driver's pointer is an allegation: one that cannot be read is refused, where
+/// Windows would fault.
+fn copy_in<T: FromBytes + IntoBytes>(at: u64) -> Result<T, CallError> {
+    guarded::read_struct(at).map_err(|_| INVALID)
+}
+
+/// Copies an argument structure in, and makes sure that it can be written back before anything is done.
+fn copy_in_out<T: FromBytes + IntoBytes + Immutable>(at: u64) -> Result<T, CallError> {
+    let value: T = copy_in(at)?;
+    guarded::write_struct(at, &value).map_err(|_| INVALID)?;
+    Ok(value)
+}
+
+fn copy_out<T: IntoBytes + Immutable>(at: u64, value: &T) -> Result<(), CallError> {
+    guarded::write_struct(at, value).map_err(|_| INVALID)
+}
+
+/// Serves a callback whose argument structure was copied in by `args`.
+fn with<A>(
+    slot: usize,
+    adapter: Handle,
+    args: Result<A, CallError>,
+    words: impl FnOnce(&A) -> Words,
+    body: impl FnOnce(&PortState, &Caller, A) -> Result<Words, CallError>,
+) -> u32 {
+    let shown = args.as_ref().map(words).unwrap_or_default();
+    let call = Call { slot, adapter, words: &shown, unimplemented: false };
+    serve(&call, |port, caller| body(port, caller, args?))
+}
+
+fn get_device_information(device: u64, info: u64) -> u32 {
+    let call = Call { slot: slot!(get_device_information), adapter: Handle(device), words: &[], unimplemented: false };
+    serve(&call, |port, caller| {
+        let mut filled = copy_in_out(info)?;
+        let memory = port.sysmm.get_device_information(caller, Handle(device))?;
+        device_information::fill(port, Handle(device), &memory, &mut filled)?;
+        copy_out(info, &filled)?;
+        Ok(vec![filled.system_memory_size, filled.highest_physical_address])
+    })
+}
+
+#[expect(clippy::too_many_arguments, reason = "the callback has seven")]
+fn map_memory(device: u64, address: u64, length: u32, in_io: u8, user: u8, cache: u32, out: u64) -> u32 {
+    let words = [address, length.into(), in_io.into(), user.into(), cache.into()];
+    let call = Call { slot: slot!(map_memory), adapter: Handle(device), words: &words, unimplemented: false };
+    serve(&call, |port, caller| {
+        copy_in_out::<u64>(out)?;
+        let args = MapMemoryArgs {
+            translated_address: address,
+            length,
+            in_io_space: in_io != 0,
+            map_to_user_mode: user != 0,
+            cache_type: cache,
+        };
+        let mapped = port.sysmm.map_memory(caller, Handle(device), &args)?;
+        copy_out(out, &mapped.get())?;
+        Ok(vec![mapped.get()])
+    })
+}
+
+fn unmap_memory(device: u64, address: u64) -> u32 {
+    let call = Call { slot: slot!(unmap_memory), adapter: Handle(device), words: &[address], unimplemented: false };
+    serve(&call, |port, caller| {
+        port.sysmm.unmap_memory(caller, Handle(device), CpuVa::new(address)).map(|()| Words::new())
+    })
+}
+
+fn allocate_pages_for_mdl(adapter: u64, at: u64) -> u32 {
+    with(
+        slot!(allocate_pages_for_mdl),
+        Handle(adapter),
+        copy_in_out::<ArgCbAllocatePagesForMdl>(at),
+        |args| {
+            let flags = args.flags.0.into();
+            vec![args.low_address, args.high_address, args.skip_bytes, args.total_bytes, args.cache_type.0.into(), flags]
+        },
+        |port, caller, mut args| {
+            let pages = port.sysmm.allocate_pages_for_mdl(caller, Handle(adapter), &args)?;
+            args.memory_handle = pages.memory_handle;
+            args.mdl = Pointer(pages.mdl.get());
+            copy_out(at, &args)?;
+            Ok(vec![args.memory_handle.0, args.mdl.0])
+        },
+    )
+}
+
+fn free_pages_from_mdl(adapter: u64, at: u64) -> u32 {
+    with(
+        slot!(free_pages_from_mdl),
+        Handle(adapter),
+        copy_in::<ArgCbFreePagesFromMdl>(at),
+        |args| vec![args.memory_handle.0],
+        |port, caller, args| port.sysmm.free_pages_from_mdl(caller, Handle(adapter), &args).map(|()| Words::new()),
+    )
+}
+
+fn map_mdl_to_iommu(adapter: u64, at: u64) -> u32 {
+    with(
+        slot!(map_mdl_to_iommu),
+        Handle(adapter),
+        copy_in_out::<ArgCbMapMdlToIoMmu>(at),
+        |args| vec![args.mdl.0],
+        |port, caller, mut args| {
+            args.memory_handle = port.sysmm.map_mdl_to_iommu(caller, Handle(adapter), &args)?;
+            copy_out(at, &args)?;
+            Ok(vec![args.memory_handle.0])
+        },
+    )
+}
+
+fn unmap_mdl_from_iommu(adapter: u64, at: u64) {
+    with(
+        slot!(unmap_mdl_from_iommu),
+        Handle(adapter),
+        copy_in::<ArgCbUnmapMdlFromIoMmu>(at),
+        |args| vec![args.memory_handle.0],
+        |port, caller, args| port.sysmm.unmap_mdl_from_iommu(caller, Handle(adapter), &args).map(|()| Words::new()),
+    );
+}
+
+fn create_physical_memory_object(at: u64) -> u32 {
+    let args = copy_in_out::<ArgCbCreatePhysicalMemoryObject>(at);
+    let adapter = args.as_ref().map_or(Handle(0), |args| args.adapter);
+    with(
+        slot!(create_physical_memory_object),
+        adapter,
+        args,
+        |args| vec![args.adapter.0, args.size, args.kind.0.into(), args.cache_type.0.into()],
+        |port, caller, mut args| {
+            let created = port.sysmm.create_physical_memory_object(caller, &args)?;
+            args.physical_memory_object = created.physical_memory_object;
+            args.adapter_memory_object = created.adapter_memory_object;
+            copy_out(at, &args)?;
+            Ok(vec![args.physical_memory_object.0, args.adapter_memory_object.0])
+        },
+    )
+}
+
+fn destroy_physical_memory_object(at: u64) {
+    with(
+        slot!(destroy_physical_memory_object),
+        Handle(0),
+        copy_in::<ArgCbDestroyPhysicalMemoryObject>(at),
+        |args| vec![args.physical_memory_object.0, args.adapter_memory_object.0],
+        |port, caller, args| port.sysmm.destroy_physical_memory_object(caller, &args).map(|()| Words::new()),
+    );
+}
+
+fn open_physical_memory_object(at: u64) -> u32 {
+    let args = copy_in_out::<ArgCbOpenPhysicalMemoryObject>(at);
+    let adapter = args.as_ref().map_or(Handle(0), |args| args.adapter);
+    with(
+        slot!(open_physical_memory_object),
+        adapter,
+        args,
+        |args| vec![args.physical_memory_object.0, args.adapter.0],
+        |port, caller, mut args| {
+            args.adapter_memory_object = port.sysmm.open_physical_memory_object(caller, &args)?;
+            copy_out(at, &args)?;
+            Ok(vec![args.adapter_memory_object.0])
+        },
+    )
+}
+
+fn close_physical_memory_object(at: u64) {
+    with(
+        slot!(close_physical_memory_object),
+        Handle(0),
+        copy_in::<ArgCbClosePhysicalMemoryObject>(at),
+        |args| vec![args.adapter_memory_object.0],
+        |port, caller, args| port.sysmm.close_physical_memory_object(caller, &args).map(|()| Words::new()),
+    );
+}
+
+fn map_physical_memory(at: u64) -> u32 {
+    with(
+        slot!(map_physical_memory),
+        Handle(0),
+        copy_in_out::<ArgCbMapPhysicalMemory>(at),
+        |args| vec![args.physical_memory_object.0, args.access_mode.0.into(), args.offset, args.size],
+        |port, caller, mut args| {
+            let view = port.sysmm.map_physical_memory(caller, &args)?;
+            args.mapped_address = Pointer(view.base.get());
+            args.offset = view.offset;
+            args.size = view.size;
+            copy_out(at, &args)?;
+            Ok(vec![args.mapped_address.0, args.offset, args.size])
+        },
+    )
+}
+
+fn unmap_physical_memory(at: u64) {
+    with(
+        slot!(unmap_physical_memory),
+        Handle(0),
+        copy_in::<ArgCbUnmapPhysicalMemory>(at),
+        |args| vec![args.physical_memory_object.0, args.base_address.0, args.size],
+        |port, caller, args| port.sysmm.unmap_physical_memory(caller, &args).map(|()| Words::new()),
+    );
+}
+
+fn allocate_adl(at: u64) -> u32 {
+    with(
+        slot!(allocate_adl),
+        Handle(0),
+        copy_in_out::<ArgCbAllocateAdl>(at),
+        |args| vec![args.adapter_memory_object.0, args.offset, args.size, args.flags.0.into()],
+        |port, caller, mut args| {
+            let allocated = port.sysmm.allocate_adl(caller, &args)?;
+            args.adl = Pointer(allocated.adl.get());
+            copy_out(at, &args)?;
+            Ok(vec![args.adl.0])
+        },
+    )
+}
+
+fn free_adl(at: u64) {
+    with(
+        slot!(free_adl),
+        Handle(0),
+        copy_in::<ArgCbFreeAdl>(at),
+        |args| vec![args.adapter_memory_object.0, args.adl.0],
+        |port, caller, args| port.sysmm.free_adl(caller, &args).map(|()| Words::new()),
+    );
+}
+
+/// DxgkCbAcquirePostDisplayOwnership. Without a frame buffer left by firmware the structure stays zero, as for a
+/// display that is off (our choice).
+fn acquire_post_display_ownership(device: u64, at: u64) -> u32 {
+    let call =
+        Call { slot: slot!(acquire_post_display_ownership), adapter: Handle(device), words: &[], unimplemented: false };
+    serve(&call, |port, _| {
+        let mut information: DisplayInformation = copy_in_out(at)?;
+        port.adapter(Handle(device)).ok_or(CallError::Status(NtStatus::INVALID_HANDLE))?;
+        if let Some(post) = port.settings.post_display {
+            information.width = post.width;
+            information.height = post.height;
+            information.pitch = post.pitch;
+            information.color_format = DdiFormat::A8R8G8B8;
+            information.physic_address = post.physical;
+            information.target_id = 0;
+        }
+        copy_out(at, &information)?;
+        Ok(vec![information.width.into(), information.height.into(), information.physic_address])
+    })
+}
+
+/// What every slot without an implementation does: it is counted by name, and refused. `SLOT` is its offset.
+fn not_supported(slot: usize) -> u32 {
+    let call = Call { slot, adapter: Handle(0), words: &[], unimplemented: true };
+    serve(&call, |_, _| Err(NtStatus::NOT_SUPPORTED.into()))
+}
+
+extern "win64" fn refuse<const SLOT: usize>() -> u32 {
+    thunk::enter(|| not_supported(SLOT))
+}
+
+/// The entry point of a slot without an implementation.
+#[unsafe(naked)]
+pub(super) extern "win64" fn unsupported<const SLOT: usize>() -> u32 {
+    crate::thunk_capture!("jmp {body}", body = sym refuse::<SLOT>)
+}
+
+thunk! {
+    fn cb_get_device_information(device: u64, info: u64) -> u32 => get_device_information;
+    fn cb_map_memory(device: u64, address: u64, length: u32, in_io: u8, user: u8, cache: u32, out: u64) -> u32 => map_memory;
+    fn cb_unmap_memory(device: u64, address: u64) -> u32 => unmap_memory;
+    fn cb_allocate_pages_for_mdl(adapter: u64, args: u64) -> u32 => allocate_pages_for_mdl;
+    fn cb_free_pages_from_mdl(adapter: u64, args: u64) -> u32 => free_pages_from_mdl;
+    fn cb_map_mdl_to_iommu(adapter: u64, args: u64) -> u32 => map_mdl_to_iommu;
+    fn cb_unmap_mdl_from_iommu(adapter: u64, args: u64) => unmap_mdl_from_iommu;
+    fn cb_create_physical_memory_object(args: u64) -> u32 => create_physical_memory_object;
+    fn cb_destroy_physical_memory_object(args: u64) => destroy_physical_memory_object;
+    fn cb_open_physical_memory_object(args: u64) -> u32 => open_physical_memory_object;
+    fn cb_close_physical_memory_object(args: u64) => close_physical_memory_object;
+    fn cb_map_physical_memory(args: u64) -> u32 => map_physical_memory;
+    fn cb_unmap_physical_memory(args: u64) => unmap_physical_memory;
+    fn cb_allocate_adl(args: u64) -> u32 => allocate_adl;
+    fn cb_free_adl(args: u64) => free_adl;
+    fn cb_acquire_post_display_ownership(device: u64, info: u64) -> u32 => acquire_post_display_ownership;
+}
+
+/// The slots that have an implementation, with the addresses of their entry points.
+pub(super) fn implemented() -> [(usize, u64); 16] {
+    [
+        (slot!(get_device_information), cb_get_device_information as *const () as u64),
+        (slot!(map_memory), cb_map_memory as *const () as u64),
+        (slot!(unmap_memory), cb_unmap_memory as *const () as u64),
+        (slot!(allocate_pages_for_mdl), cb_allocate_pages_for_mdl as *const () as u64),
+        (slot!(free_pages_from_mdl), cb_free_pages_from_mdl as *const () as u64),
+        (slot!(map_mdl_to_iommu), cb_map_mdl_to_iommu as *const () as u64),
+        (slot!(unmap_mdl_from_iommu), cb_unmap_mdl_from_iommu as *const () as u64),
+        (slot!(create_physical_memory_object), cb_create_physical_memory_object as *const () as u64),
+        (slot!(destroy_physical_memory_object), cb_destroy_physical_memory_object as *const () as u64),
+        (slot!(open_physical_memory_object), cb_open_physical_memory_object as *const () as u64),
+        (slot!(close_physical_memory_object), cb_close_physical_memory_object as *const () as u64),
+        (slot!(map_physical_memory), cb_map_physical_memory as *const () as u64),
+        (slot!(unmap_physical_memory), cb_unmap_physical_memory as *const () as u64),
+        (slot!(allocate_adl), cb_allocate_adl as *const () as u64),
+        (slot!(free_adl), cb_free_adl as *const () as u64),
+        (slot!(acquire_post_display_ownership), cb_acquire_post_display_ownership as *const () as u64),
+    ]
+}

@@ -1,0 +1,173 @@
+//! The devices that the driver is given, and the windows through which it reaches their registers.
+//!
+//! A window is a range of addresses that faults; the trap layer decodes the access and brings it here, and here it becomes
+//! an access to the BAR. A window covers exactly the bytes that were mapped: what lies beside it in the same page faults.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dxgk_event::{Event, EventSink, RegisterAccess};
+use dxgk_hw::{BarKind, CacheType, CpuVa, PAGE_SIZE, PciFunction, PhysAddr, Width};
+
+use crate::kernel::{IoSpace, TimePassing};
+use crate::layout::{Purpose, Region, Reservation, RunGuard};
+use crate::processor;
+use crate::sink::HostSink;
+use crate::trap::{RegisterTarget, add_window, remove_window};
+
+/// Boundaries that a stall lasts at most, so that a long one does not take a long time here too.
+const LONGEST_STALL: u64 = 10_000;
+/// 100 ns units in one boundary of a stall: a boundary stands for a microsecond (our choice).
+const UNITS_A_BOUNDARY: u64 = 10;
+
+/// The devices of a run.
+pub struct Devices {
+    functions: Vec<Arc<dyn PciFunction>>,
+    sink: Arc<HostSink>,
+    windows: Mutex<Windows>,
+}
+
+struct Windows {
+    region: Region,
+    held: BTreeMap<u64, (Reservation, u64)>,
+}
+
+impl core::fmt::Debug for Devices {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Devices").field("functions", &self.functions.len()).finish_non_exhaustive()
+    }
+}
+
+impl Devices {
+    /// The devices, none of them mapped.
+    #[must_use]
+    pub fn new(functions: Vec<Arc<dyn PciFunction>>, sink: Arc<HostSink>, run: &RunGuard) -> Self {
+        let windows = Windows { region: Region::new(Purpose::Registers, run), held: BTreeMap::new() };
+        Self { functions, sink, windows: Mutex::new(windows) }
+    }
+
+    /// The devices.
+    pub fn functions(&self) -> &[Arc<dyn PciFunction>] {
+        &self.functions
+    }
+
+    /// Lets the devices' time run up to the processor's.
+    pub fn advance(&self) {
+        let now = processor::boundary();
+        for function in &self.functions {
+            function.advance(now);
+        }
+    }
+
+    /// The function and BAR whose memory holds all of `bytes` bytes from `base`, and the offset in it.
+    fn decode(&self, base: PhysAddr, bytes: u64) -> Option<(Arc<dyn PciFunction>, u8, u64)> {
+        self.functions.iter().find_map(|function| {
+            let bar = function.bars().into_iter().find(|bar| {
+                matches!(bar.kind, BarKind::Memory { .. })
+                    && base.get().checked_sub(bar.base.get()).is_some_and(|offset| {
+                        offset.checked_add(bytes).is_some_and(|end| end <= bar.size)
+                    })
+            })?;
+            Some((Arc::clone(function), bar.index, base.get() - bar.base.get()))
+        })
+    }
+}
+
+/// One window, as the trap layer calls it.
+struct Window {
+    devices: Arc<Devices>,
+    function: Arc<dyn PciFunction>,
+    bar: u8,
+    /// First address of the window.
+    va: u64,
+    /// What that address is in the BAR.
+    offset: u64,
+    /// Physical address of the window's first byte.
+    physical: u64,
+}
+
+impl Window {
+    fn note(&self, address: u64, width: u32, value: u64, write: bool) {
+        self.devices.sink.emit(&Event::Register(RegisterAccess {
+            address: self.physical.wrapping_add(address.wrapping_sub(self.va)),
+            value,
+            width: width as u8,
+            write: write.into(),
+            is_port: 0,
+            reserved: [0; 5],
+        }));
+    }
+
+    fn at(&self, address: u64) -> u64 {
+        self.offset.wrapping_add(address.wrapping_sub(self.va))
+    }
+}
+
+impl RegisterTarget for Window {
+    fn load(&self, address: u64, width: u32) -> u64 {
+        self.devices.advance();
+        let value = match Width::from_bytes(width.into()) {
+            Some(width) => self.function.read(self.bar, self.at(address), width),
+            None => u64::MAX,
+        };
+        self.note(address, width, value, false);
+        value
+    }
+
+    fn store(&self, address: u64, width: u32, value: u64) {
+        self.devices.advance();
+        self.note(address, width, value, true);
+        if let Some(width) = Width::from_bytes(width.into()) {
+            self.function.write(self.bar, self.at(address), width, value);
+        }
+    }
+}
+
+/// [`IoSpace`] over [`Devices`]: an `Arc`, because windows keep their devices.
+#[derive(Clone, Debug)]
+pub struct DeviceWindows(pub Arc<Devices>);
+
+impl IoSpace for DeviceWindows {
+    fn map(&self, base: PhysAddr, bytes: u64, _cache: CacheType) -> Option<CpuVa> {
+        let (function, bar, offset) = self.0.decode(base, bytes)?;
+        let in_page = base.offset();
+        let reserved = in_page.checked_add(bytes)?.checked_next_multiple_of(PAGE_SIZE)?;
+        let mut windows = self.0.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let reservation = windows.region.reserve(reserved, PAGE_SIZE).ok()?;
+        let va = reservation.address() + in_page;
+        let window = Window { devices: Arc::clone(&self.0), function, bar, va, offset, physical: base.get() };
+        if add_window(va, bytes, Rc::new(window)).is_err() {
+            // Given back unused; if that fails too the addresses are lost, which harms nobody.
+            let _ = windows.region.release(reservation);
+            return None;
+        }
+        windows.held.insert(va, (reservation, bytes));
+        Some(CpuVa::new(va))
+    }
+
+    fn unmap(&self, va: CpuVa, _bytes: u64) {
+        let mut windows = self.0.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((reservation, _)) = windows.held.remove(&va.get()) {
+            remove_window(va.get());
+            // A region that refuses its own reservation keeps it: a leak of addresses, not of memory.
+            let _ = windows.region.release(reservation);
+        }
+    }
+}
+
+impl TimePassing for Devices {
+    fn passed(&self, hundreds: u64) {
+        let boundaries = hundreds.div_ceil(UNITS_A_BOUNDARY).min(LONGEST_STALL);
+        for _ in 0..boundaries {
+            processor::next_boundary();
+        }
+        self.advance();
+    }
+
+    fn idle(&self) -> bool {
+        // A device may still be at work: give it time. Without interrupts nothing that it does wakes a thread.
+        self.passed(UNITS_A_BOUNDARY);
+        false
+    }
+}

@@ -1,0 +1,175 @@
+//! What the callbacks share: the memory manager, the devices, the adapters, and what the driver registered.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use dxgk_abi::init::{DriverInitializationData, KmddodInitializationData};
+use dxgk_abi::{BugCheck, Handle, InterfaceVersion, Irql, NtStatus};
+use dxgk_event::{BugCheck as BugCheckEvent, Callback, Event, EventSink, ListRef, Phase, StopCause};
+use dxgk_hw::PciFunction;
+use dxgk_sysmm::{CallError, Caller, SysMm};
+
+use super::devices::Devices;
+use crate::kernel;
+use crate::platform::HostPlatform;
+use crate::sink::HostSink;
+use crate::{processor, stop};
+
+/// The frame buffer that firmware left on the screen (`DXGK_DISPLAY_INFORMATION`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PostDisplay {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Bytes from one line to the next.
+    pub pitch: u32,
+    /// Physical address of the first byte.
+    pub physical: u64,
+}
+
+/// What does not change during a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Newest interface version that is offered.
+    pub offered: InterfaceVersion,
+    /// Stop where Windows would bug check, instead of recording and going on.
+    pub stop_like_windows: bool,
+    /// What the firmware left.
+    pub post_display: Option<PostDisplay>,
+}
+
+/// An adapter that the driver knows.
+#[derive(Clone)]
+pub(crate) struct AdapterState {
+    pub(crate) number: u32,
+    pub(crate) function: Arc<dyn PciFunction>,
+    /// Its physical device object, in driver memory.
+    pub(crate) device_object: u64,
+    /// What AddDevice returned.
+    pub(crate) context: u64,
+}
+
+/// What the driver passed to DxgkInitialize or DxgkInitializeDisplayOnlyDriver.
+#[derive(Clone)]
+pub(crate) enum Registration {
+    /// The full table.
+    Full(Box<DriverInitializationData>),
+    /// The display-only table.
+    DisplayOnly(Box<KmddodInitializationData>),
+}
+
+/// The port's state, found by callbacks through the kernel of their processor.
+pub struct PortState {
+    pub(crate) sysmm: Arc<SysMm<HostPlatform>>,
+    pub(crate) sink: Arc<HostSink>,
+    pub(crate) devices: Arc<Devices>,
+    pub(crate) settings: Settings,
+    pub(crate) registration: OnceLock<Registration>,
+    adapters: Mutex<BTreeMap<u64, AdapterState>>,
+}
+
+impl core::fmt::Debug for PortState {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("PortState").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl PortState {
+    /// A port without adapters.
+    #[must_use]
+    pub fn new(
+        sysmm: Arc<SysMm<HostPlatform>>,
+        sink: Arc<HostSink>,
+        devices: Arc<Devices>,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            sysmm,
+            sink,
+            devices,
+            settings,
+            registration: OnceLock::new(),
+            adapters: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    pub(crate) fn adapters(&self) -> MutexGuard<'_, BTreeMap<u64, AdapterState>> {
+        self.adapters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The adapter that a driver's handle names.
+    pub(crate) fn adapter(&self, handle: Handle) -> Option<AdapterState> {
+        self.adapters().get(&handle.0).cloned()
+    }
+}
+
+/// A callback under way, and how it is recorded.
+pub(crate) struct Call<'a> {
+    /// Offset of its slot.
+    pub(crate) slot: usize,
+    /// The adapter's handle, or null for callbacks that name none.
+    pub(crate) adapter: Handle,
+    /// Arguments that matter.
+    pub(crate) words: &'a [u64],
+    /// The slot has no implementation.
+    pub(crate) unimplemented: bool,
+}
+
+/// Results that matter, up to six words.
+pub(crate) type Words = Vec<u64>;
+
+fn six(words: &[u64]) -> [u64; 6] {
+    let mut six = [0; 6];
+    six.iter_mut().zip(words).for_each(|(to, from)| *to = *from);
+    six
+}
+
+/// Serves a callback: time passes, the entry is recorded, the body runs, the return is recorded. The status that the
+/// driver sees.
+pub(crate) fn serve(call: &Call<'_>, body: impl FnOnce(&PortState, &Caller) -> Result<Words, CallError>) -> u32 {
+    let Some(port) = kernel::current().and_then(|kernel| kernel.port::<PortState>()) else {
+        return NtStatus::DEVICE_NOT_READY.0;
+    };
+    port.devices.advance();
+    let adapter = port.adapter(call.adapter).map_or(u32::MAX, |adapter| adapter.number);
+    let entered_at = processor::boundary();
+    let record = |phase, entry, words: &[u64], status: NtStatus| {
+        port.sink.emit(&Event::Callback(Callback {
+            entry,
+            words: six(words),
+            slot: call.slot as u16,
+            phase,
+            unimplemented: call.unimplemented.into(),
+            status: status.0,
+            adapter,
+            duration: processor::boundary().wrapping_sub(entered_at) as u32,
+        }))
+    };
+    let entry = record(Phase::Entered, 0, call.words, NtStatus::SUCCESS);
+    if port.settings.stop_like_windows && port.sink.stop_wanted() {
+        // The rules, read from the stream by somebody else, found what Driver Verifier stops for.
+        stop::bug_check(BugCheck::DRIVER_VERIFIER_DMA_VIOLATION, [0x26, 0, 0, 0]);
+    }
+    let caller = Caller::new(Irql(processor::irql()), 0);
+    let result = body(port, &caller);
+    let (status, words) = match &result {
+        Ok(words) => (NtStatus::SUCCESS, words.as_slice()),
+        Err(error) => (error.status(), [].as_slice()),
+    };
+    record(Phase::Returned, entry.0, words, status);
+    if let (Err(CallError::BugCheck { code, parameters }), true) = (&result, port.settings.stop_like_windows) {
+        stop::bug_check(*code, *parameters);
+    }
+    status.0
+}
+
+/// Records what stopped the machine.
+pub(crate) fn record_bug_check(sink: &HostSink, stop: BugCheckEvent) {
+    sink.emit(&Event::BugCheck(stop));
+}
+
+/// A stop that names no register.
+pub(crate) fn plain_stop(code: BugCheck, parameters: [u64; 4], cause: StopCause) -> BugCheckEvent {
+    BugCheckEvent { parameters, registers: ListRef::default(), address: 0, code: code.0, cause, reserved: [0; 3] }
+}

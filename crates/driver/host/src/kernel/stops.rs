@@ -1,0 +1,57 @@
+//! Exports with which a driver ends, or with which its compiled code meets the kernel in trouble.
+
+use std::sync::atomic::Ordering;
+
+use dxgk_abi::{BugCheck, NtStatus};
+
+use super::state::Kernel;
+use super::trouble::{Outcome, Trouble, bug_check};
+
+/// `EXCEPTION_CONTINUE_SEARCH` as a language handler returns it (ExceptionContinueSearch).
+const CONTINUE_SEARCH: i32 = 1;
+
+/// KeBugCheckEx.
+pub(crate) fn bug_check_ex(kernel: &Kernel, code: u32, a: u64, b: u64, c: u64, d: u64) -> Outcome<()> {
+    kernel.asked_to_stop.store(true, Ordering::Relaxed);
+    bug_check(BugCheck(code), [a, b, c, d])
+}
+
+/// KeBugCheck.
+pub(crate) fn bug_check_plain(kernel: &Kernel, code: u32) -> Outcome<()> {
+    bug_check_ex(kernel, code, 0, 0, 0, 0)
+}
+
+/// `__C_specific_handler`: the language handler that compiled `__try` blocks name. Only an exception dispatcher calls it; for
+/// now every exception of the driver ends the run before that, so that nothing but the driver itself can get here.
+pub(crate) fn c_specific_handler(
+    _kernel: &Kernel,
+    _record: u64,
+    _frame: u64,
+    _context: u64,
+    _dispatcher: u64,
+) -> Outcome<i32> {
+    Ok(CONTINUE_SEARCH)
+}
+
+/// `_purecall`: a pure virtual function was called.
+pub(crate) fn pure_call(_kernel: &Kernel) -> Outcome<()> {
+    Err(Trouble::Raise(NtStatus::PROCEDURE_NOT_FOUND))
+}
+
+/// ExRaiseStatus.
+pub(crate) fn raise_status(_kernel: &Kernel, status: u32) -> Outcome<()> {
+    Err(Trouble::Raise(NtStatus(status)))
+}
+
+/// RtlAssert: prints, and goes on, as with no debugger attached (our choice).
+pub(crate) fn assertion(kernel: &Kernel, condition: u64, file: u64, line: u32, message: u64) -> Outcome<()> {
+    let text = |at: u64| -> Outcome<String> {
+        if at == 0 {
+            return Ok(String::new());
+        }
+        Ok(super::memory::read_text(at, 512)?.iter().map(|byte| char::from(*byte)).collect())
+    };
+    let (condition, file, message) = (text(condition)?, text(file)?, text(message)?);
+    kernel.log(&format!("assertion failed: {condition} at {file}:{line} {message}"));
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! How a kernel routine fails when it does not return.
+
+use dxgk_abi::{BugCheck, NtStatus};
+
+/// What keeps an export from returning to the driver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Trouble {
+    /// The routine touched a pointer of the driver that leads nowhere: an access violation inside the kernel.
+    Fault {
+        /// The address.
+        address: u64,
+        /// Whether it was written.
+        write: bool,
+    },
+    /// Windows stops here.
+    BugCheck {
+        /// With this code.
+        code: BugCheck,
+        /// And these parameters.
+        parameters: [u64; 4],
+    },
+    /// The routine raises an exception with this status.
+    Raise(NtStatus),
+}
+
+/// What an export comes to.
+pub(crate) type Outcome<T> = Result<T, Trouble>;
+
+/// A stop with `code`.
+pub(crate) fn bug_check<T>(code: BugCheck, parameters: [u64; 4]) -> Outcome<T> {
+    Err(Trouble::BugCheck { code, parameters })
+}

@@ -1,0 +1,120 @@
+//! What the memory manager runs on here: RAM in a memfd, the driver's address space, the ring.
+
+use std::sync::{Arc, OnceLock};
+
+use dxgk_abi::Mdl;
+use dxgk_hw::{
+    AdlShape, BadAddress, CacheType, CpuVa, DriverMemory, NoRoom, PageRun, Pfn, PhysAddr, RegisterWindow, ViewOwner,
+};
+use dxgk_shm::Ram;
+use dxgk_sysmm::{PageDatabase, Platform};
+
+use crate::kernel::{Kernel, PoolPages, RamFile};
+use crate::sink::HostSink;
+
+/// The platform of a run.
+#[derive(Debug)]
+pub struct HostPlatform {
+    ram: Arc<Ram>,
+    driver: LateKernel,
+    sink: Arc<HostSink>,
+}
+
+impl HostPlatform {
+    /// A platform whose kernel comes later ([`set_kernel`](Self::set_kernel)): the kernel's pool needs the page database,
+    /// and that needs a platform.
+    #[must_use]
+    pub fn new(ram: Arc<Ram>, sink: Arc<HostSink>) -> Self {
+        Self { ram, driver: LateKernel::default(), sink }
+    }
+
+    /// Brings the kernel in. The first call counts.
+    pub fn set_kernel(&self, kernel: Arc<Kernel>) {
+        let _ = self.driver.0.set(kernel);
+    }
+
+    /// The RAM.
+    #[must_use]
+    pub fn ram(&self) -> &Arc<Ram> {
+        &self.ram
+    }
+}
+
+impl Platform for HostPlatform {
+    type RawMutex = parking_lot::RawMutex;
+    type Memory = Ram;
+    type Driver = LateKernel;
+    type Sink = HostSink;
+
+    fn memory(&self) -> &Ram {
+        &self.ram
+    }
+
+    fn driver(&self) -> &LateKernel {
+        &self.driver
+    }
+
+    fn events(&self) -> &HostSink {
+        &self.sink
+    }
+}
+
+/// The driver's address space once there is one; before that there is no room in it.
+#[derive(Debug, Default)]
+pub struct LateKernel(OnceLock<Arc<Kernel>>);
+
+impl LateKernel {
+    fn get(&self) -> Result<&Kernel, NoRoom> {
+        self.0.get().map(Arc::as_ref).ok_or(NoRoom)
+    }
+}
+
+impl DriverMemory for LateKernel {
+    fn mdl_header(&self, mdl: CpuVa) -> Result<Mdl, BadAddress> {
+        self.get().map_err(|NoRoom| BadAddress(mdl))?.mdl_header(mdl)
+    }
+
+    fn mdl_pages(&self, mdl: CpuVa, count: u64, visit: &mut dyn FnMut(Pfn)) -> Result<(), BadAddress> {
+        self.get().map_err(|NoRoom| BadAddress(mdl))?.mdl_pages(mdl, count, visit)
+    }
+
+    fn build_mdl(&self, runs: &[PageRun]) -> Result<CpuVa, NoRoom> {
+        self.get()?.build_mdl(runs)
+    }
+
+    fn release_mdl(&self, mdl: CpuVa) {
+        if let Ok(kernel) = self.get() {
+            kernel.release_mdl(mdl);
+        }
+    }
+
+    fn build_adl(&self, shape: AdlShape<'_>) -> Result<CpuVa, NoRoom> {
+        self.get()?.build_adl(shape)
+    }
+
+    fn release_adl(&self, adl: CpuVa) {
+        if let Ok(kernel) = self.get() {
+            kernel.release_adl(adl);
+        }
+    }
+
+    fn map_view(&self, runs: &[PageRun], cache: CacheType, owner: ViewOwner) -> Result<CpuVa, NoRoom> {
+        self.get()?.map_view(runs, cache, owner)
+    }
+
+    fn unmap_view(&self, base: CpuVa, bytes: u64) {
+        if let Ok(kernel) = self.get() {
+            kernel.unmap_view(base, bytes);
+        }
+    }
+
+    fn map_registers(&self, window: RegisterWindow) -> Result<CpuVa, NoRoom> {
+        self.get()?.map_registers(window)
+    }
+
+    fn unmap_registers(&self, base: CpuVa, bytes: u64) {
+        if let Ok(kernel) = self.get() {
+            kernel.unmap_registers(base, bytes);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Where a run's events go: stamped with the driver's place, into the ring and the arena.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use dxgk_event::{Event, EventId, EventSink, ListRef, Log, ObjectStep, Phase, Record, Stamp, Text};
+use dxgk_shm::{ArenaWriter, RingWriter};
+
+use crate::unwind::StackTrace;
+use crate::{fiber, processor};
+
+/// How many stacks are taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum StackPolicy {
+    /// At every event that has a place.
+    All,
+    /// Where one may be needed, the first [`FEW`] of a call site.
+    #[default]
+    Few,
+    /// Nowhere.
+    None,
+}
+
+/// Stacks taken of one call site under [`StackPolicy::Few`]; later events of that site carry its address alone.
+pub const FEW: u32 = 64;
+
+struct Output {
+    ring: RingWriter,
+    arena: ArenaWriter,
+    sites: BTreeMap<u64, u32>,
+}
+
+/// The sink of a run.
+pub struct HostSink {
+    output: Mutex<Output>,
+    stacks: StackPolicy,
+}
+
+impl core::fmt::Debug for HostSink {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("HostSink").field("stacks", &self.stacks).finish_non_exhaustive()
+    }
+}
+
+impl HostSink {
+    /// A sink over the writing ends of the ring and the arena.
+    #[must_use]
+    pub fn new(ring: RingWriter, arena: ArenaWriter, stacks: StackPolicy) -> Self {
+        Self { output: Mutex::new(Output { ring, arena, sites: BTreeMap::new() }), stacks }
+    }
+
+    /// Records what the driver printed, in as many records as it takes.
+    pub fn log(&self, text: &str) {
+        for (part, more) in pieces::<79>(text) {
+            self.emit(&Event::Log(Log { text: part, more: more.into() }));
+        }
+    }
+
+    /// Waits until the reader has read every event, and says whether it wants the run to stop.
+    pub fn stop_wanted(&self) -> bool {
+        let output = self.output();
+        output.ring.wait_until_read();
+        output.ring.stop_requested()
+    }
+
+    fn output(&self) -> MutexGuard<'_, Output> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, event: &Event, wants_stack: bool) -> EventId {
+        let rip = place();
+        let mut output = self.output();
+        let stack = if rip != 0 && self.takes_stack(&mut output, rip, wants_stack) {
+            let trace = StackTrace::of_caller();
+            // The first frame is the place itself.
+            let mut above = trace.frames().skip(1).map(|frame| frame.address);
+            output.arena.append(&mut above).unwrap_or_default()
+        } else {
+            ListRef::default()
+        };
+        let stamp = Stamp {
+            boundary: processor::boundary(),
+            rip,
+            stack,
+            thread: fiber::current().0.wrapping_add(1),
+            process: 0,
+        };
+        EventId(output.ring.push(&Record::new(stamp, processor::irql() & 15, event)))
+    }
+
+    fn takes_stack(&self, output: &mut Output, rip: u64, wanted: bool) -> bool {
+        match self.stacks {
+            StackPolicy::None => false,
+            StackPolicy::All => true,
+            StackPolicy::Few if !wanted => false,
+            StackPolicy::Few => {
+                let taken = output.sites.entry(rip).or_insert(0);
+                *taken = taken.saturating_add(1);
+                *taken <= FEW
+            }
+        }
+    }
+}
+
+/// Where the driver is while our code runs on its behalf; 0 while none of its code is.
+fn place() -> u64 {
+    match processor::block() {
+        Some(block) if block.in_callback.get() != 0 => block.capture.get().return_address,
+        _ => 0,
+    }
+}
+
+/// A text in pieces of `N` bytes, with whether another follows. An empty text is one empty piece.
+pub(crate) fn pieces<const N: usize>(text: &str) -> impl Iterator<Item = (Text<N>, bool)> + '_ {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let now = rest?;
+        let piece = Text::<N>::new(now);
+        let used = piece.as_str().len();
+        let left = now.get(used..).unwrap_or_default();
+        // A text with a NUL in it would never be used up: what follows the NUL is dropped.
+        rest = (!left.is_empty() && used > 0).then_some(left);
+        Some((piece, rest.is_some()))
+    })
+}
+
+/// Events that a person will want a stack for.
+fn wants_stack(event: &Event) -> bool {
+    match event {
+        Event::Object(object) => object.step == ObjectStep::Created,
+        Event::Doorbell(_) | Event::BugCheck(_) | Event::Misuse(_) => true,
+        Event::Callback(callback) => callback.phase == Phase::Returned && callback.status >> 30 == 3,
+        _ => false,
+    }
+}
+
+impl EventSink for HostSink {
+    fn emit(&self, event: &Event) -> EventId {
+        self.push(event, wants_stack(event))
+    }
+
+    fn emit_with_stack(&self, event: &Event) -> EventId {
+        self.push(event, true)
+    }
+
+    fn list(&self, words: &mut dyn Iterator<Item = u64>) -> ListRef {
+        self.output().arena.append(words).unwrap_or_default()
+    }
+}

@@ -1,0 +1,273 @@
+//! Signals as traps: what the driver's code makes the processor refuse is emulated, attributed, or ends the run.
+//!
+//! * The guarded copy faulted: it returns an error.
+//! * A register window was touched: the instruction is decoded and done on the register target ([`emulate`]).
+//! * A guard was touched: its target is told, and decides.
+//! * `in`, `out`, moves of cr8: done on the port target and the processor block ([`privileged`]).
+//! * Anything else while driver code runs is an exception, reported with code, registers and stack, and ends the run: the
+//!   interrupted context is replaced by the one that called the driver.
+//! * Anything else is our own defect, and goes to whoever handled the signal before, or to the fatal hook once sealed.
+#![expect(unsafe_code, reason = "installs signal handlers and edits interrupted contexts")]
+
+mod alu;
+mod classify;
+mod context;
+mod emulate;
+mod privileged;
+mod strings;
+mod watch;
+
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
+use std::sync::Once;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+pub(crate) use watch::Watches;
+pub use watch::{
+    GuardAction, GuardTarget, RegisterTarget, WatchError, add_guard, add_window, remove_guard, remove_window,
+    set_ports,
+};
+
+use crate::processor::{self, Block};
+use crate::run::{self, Run};
+use context::Interrupted;
+
+const SIGNALS: [i32; 6] =
+    [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGSYS];
+
+/// The status with which the process exits when its own code faults, or makes a forbidden system call, after sealing.
+pub const FATAL_EXIT: i32 = 70;
+
+/// What the fatal hook is told: our own code cannot go on.
+#[derive(Clone, Copy, Debug)]
+pub struct FatalReport {
+    /// The signal's number.
+    pub signal: i32,
+    /// The instruction.
+    pub rip: u64,
+    /// The address touched; for SIGSYS the system call's number.
+    pub address: u64,
+    /// For SIGSYS: whether it was a forbidden system call.
+    pub system_call: bool,
+    /// Where the driver was when it called us, 0 when unknown.
+    pub driver: u64,
+}
+
+struct Previous(UnsafeCell<[MaybeUninit<libc::sigaction>; SIGNALS.len()]>);
+
+// SAFETY: written once, before any of the handlers that read it is installed.
+unsafe impl Sync for Previous {}
+
+static PREVIOUS: Previous = Previous(UnsafeCell::new([const { MaybeUninit::zeroed() }; SIGNALS.len()]));
+static INSTALL: Once = Once::new();
+static FATAL_HOOK: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+static SEALED: AtomicU64 = AtomicU64::new(0);
+
+/// Installs the handlers, once a process. Decodes an instruction too: the decoder builds its tables on first use, which must
+/// not happen inside a handler.
+pub(crate) fn install() {
+    INSTALL.call_once(|| {
+        emulate::warm_up();
+        for (index, &signal) in SIGNALS.iter().enumerate() {
+            // SAFETY: an all-zero sigaction is valid.
+            let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+            action.sa_sigaction = on_signal as *const () as usize;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+            let previous = PREVIOUS.0.get().cast::<libc::sigaction>();
+            // SAFETY: the index is below the length of the array.
+            let previous = unsafe { previous.add(index) };
+            // SAFETY: both pointers are valid; the handler is async-signal-safe as long as it interrupts driver code only, which
+            // it checks, and it has the signature that SA_SIGINFO asks for.
+            unsafe { libc::sigaction(signal, &raw const action, previous) };
+        }
+    });
+}
+
+/// Sets what is told when our own code cannot go on after sealing; the process exits with [`FATAL_EXIT`] when it returns. It runs
+/// in a signal handler: no allocation, no locks.
+pub fn set_fatal_hook(hook: fn(&FatalReport)) {
+    FATAL_HOOK.store(hook as *mut (), Ordering::Release);
+}
+
+/// Sets what runs when the driver is to be interrupted at a trap: after it lowered its level by a cr8 move, or when
+/// [`crate::processor::request_delivery`] was called during a register access. It runs on the driver's stack, as a callback
+/// does: it may call the driver (interrupt routines, DPCs), wait, and stop. The driver's registers are kept.
+pub fn set_delivery_hook(hook: fn()) {
+    if let Some(run) = run::current() {
+        run.delivery_hook.set(Some(hook));
+    }
+}
+
+pub(crate) fn set_sealed() {
+    SEALED.store(1, Ordering::Release);
+}
+
+extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let raw = context.cast::<libc::ucontext_t>();
+    // SAFETY: the kernel passes a valid context to a SA_SIGINFO handler, ours alone until we return.
+    let context = unsafe { &mut *raw };
+    // SAFETY: likewise the signal's information.
+    let information = unsafe { &*info };
+    let mut interrupted = Interrupted::new(context, signal, information);
+
+    if matches!(signal, libc::SIGSEGV | libc::SIGBUS)
+        && let Some(recovery) = crate::guarded::recovery(interrupted.rip())
+    {
+        interrupted.set_rip(recovery);
+        return;
+    }
+    if let Some(block) = processor::block()
+        && let Some(run) = run::of(block)
+        && handle(&mut interrupted, block, run)
+    {
+        return;
+    }
+    let (rip, address) = (interrupted.rip(), interrupted.address);
+    fatal(signal, rip, address, info, raw);
+}
+
+/// Does what there is to do; false when the trap is none of the driver's.
+fn handle(interrupted: &mut Interrupted<'_>, block: &'static Block, run: &'static Run) -> bool {
+    let by_driver = run.in_driver.get() && block.in_callback.get() == 0;
+    // Targets find the driver's place where callbacks find it; what a callback under way has captured comes back after.
+    let before = (block.capture.get(), block.in_callback.get());
+    if by_driver {
+        block.capture.set(interrupted.capture());
+    }
+    block.in_callback.set(1);
+    let verdict = classify::handle(interrupted, run, by_driver);
+    block.capture.set(before.0);
+    block.in_callback.set(before.1);
+    match verdict {
+        classify::Verdict::Done { lowered } => {
+            processor::next_boundary();
+            if by_driver
+                && (lowered || block.delivery_wanted.replace(0) != 0)
+                && run.delivery_hook.get().is_some()
+            {
+                interrupted.divert(deliver as *const () as u64);
+            }
+            true
+        }
+        classify::Verdict::Stop(reason) if by_driver => {
+            run.set_stopped(reason);
+            interrupted.resume(run.host.get());
+            true
+        }
+        classify::Verdict::Stop(_) | classify::Verdict::NotOurs => false,
+    }
+}
+
+/// Entered from an interrupted context by [`Interrupted::divert`]: keeps every register, runs the delivery hook, and goes back.
+#[unsafe(naked)]
+extern "sysv64" fn deliver() {
+    std::arch::naked_asm!(
+        "pushfq",
+        "push rax",
+        "push rcx",
+        "push rdx",
+        "push rbx",
+        "push rbp",
+        "push rsi",
+        "push rdi",
+        "push r8",
+        "push r9",
+        "push r10",
+        "push r11",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "mov rbp, rsp",
+        "cld",
+        "sub rsp, 512",
+        "and rsp, -64",
+        "fxsave64 [rsp]",
+        "mov rdi, rbp",
+        "call {body}",
+        "fxrstor64 [rsp]",
+        "mov rsp, rbp",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop r11",
+        "pop r10",
+        "pop r9",
+        "pop r8",
+        "pop rdi",
+        "pop rsi",
+        "pop rbp",
+        "pop rbx",
+        "pop rdx",
+        "pop rcx",
+        "pop rax",
+        "popfq",
+        // The address to go back to, and what `divert` stepped over.
+        "ret {gap}",
+        body = sym deliver_body,
+        gap = const context::DIVERT_GAP - 8,
+    )
+}
+
+/// `saved` points at the registers that [`deliver`] pushed, last first.
+extern "sysv64" fn deliver_body(saved: &[u64; 17]) {
+    let [r15, r14, r13, r12, _, _, _, _, rdi, rsi, rbp, rbx, _, _, _, _, rip_slot] = *saved;
+    let Some(block) = processor::block() else { return };
+    let rsp = (saved.as_ptr() as u64) + 16 * 8 + context::DIVERT_GAP;
+    let capture = processor::Capture {
+        return_address: rip_slot,
+        // A capture's stack pointer points at the return address.
+        rsp: rsp - 8,
+        rbx,
+        rbp,
+        rsi,
+        rdi,
+        r12,
+        r13,
+        r14,
+        r15,
+    };
+    let before = block.capture.replace(capture);
+    if let Some(hook) = run::current().and_then(|run| run.delivery_hook.get()) {
+        crate::thunk::enter(hook);
+    }
+    block.capture.set(before);
+}
+
+/// Nobody's trap. Before sealing the handler that was there before us deals with it; after it nothing of that would work.
+fn fatal(signal: i32, rip: u64, address: u64, info: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
+    if SEALED.load(Ordering::Acquire) != 0 {
+        let hook = FATAL_HOOK.load(Ordering::Acquire);
+        if !hook.is_null() {
+            // SAFETY: only `set_fatal_hook` stores here, and it stores a function of this type.
+            let hook: fn(&FatalReport) = unsafe { std::mem::transmute(hook) };
+            hook(&FatalReport {
+                signal,
+                rip,
+                address,
+                system_call: signal == libc::SIGSYS,
+                driver: processor::captured().return_address,
+            });
+        }
+        // SAFETY: ends the process at once, which is allowed at any place.
+        unsafe { libc::_exit(FATAL_EXIT) };
+    }
+    let index = SIGNALS.iter().position(|&known| known == signal).unwrap_or(0);
+    let previous = PREVIOUS.0.get().cast::<libc::sigaction>();
+    // SAFETY: the index is below the length of the array.
+    let previous = unsafe { previous.add(index) };
+    // SAFETY: written by `install` before this handler could run.
+    let previous = unsafe { previous.read() };
+    if previous.sa_sigaction == libc::SIG_DFL || previous.sa_sigaction == libc::SIG_IGN {
+        // SAFETY: an all-zero sigaction is the default action.
+        let default: libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: valid pointer; the instruction faults again on return and ends the process with the right signal.
+        unsafe { libc::sigaction(signal, &raw const default, std::ptr::null_mut()) };
+        return;
+    }
+    type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::ucontext_t);
+    // SAFETY: neither default nor ignored, so it is a handler's address; one without SA_SIGINFO ignores the further arguments.
+    let handler: Handler = unsafe { std::mem::transmute(previous.sa_sigaction) };
+    handler(signal, info, context);
+}
