@@ -1,1 +1,25 @@
-//! dxgk-model
+//! Software hardware: a machine whose IOMMU says no.
+//!
+//! - [`VtdUnit`] is an Intel VT-d unit: registers, invalidation queue, fault records, a page walk of its own over the
+//!   bytes in memory, and caches **that really go stale**: what they hold stays in use until an invalidation covers
+//!   it, so a driver (of the unit, or of a device) that forgets one is found out.
+//! - [`PciDevice`] wraps a [`Device`] in configuration space, BARs and a bus-master switch. [`Edu`] is a device,
+//!   register-compatible with QEMU's.
+//! - [`Machine`] puts memory, unit and devices together.
+//!
+//! This crate is a witness. It takes bit definitions from `dxgk-iopt`, never an algorithm, and knows nothing of the
+//! memory manager: it walks what stands in memory, as hardware does.
+
+#![forbid(unsafe_code)]
+
+mod edu;
+mod machine;
+mod pci;
+mod port;
+mod vtd;
+
+pub use edu::{DMA_LATENCY, Edu};
+pub use machine::{BadMachine, Machine, MachineBuilder, UNIT_BASE};
+pub use pci::{BarShape, Bus, Device, Identity, PciDevice};
+pub use port::RequesterPort;
+pub use vtd::{VtdConfig, VtdUnit};

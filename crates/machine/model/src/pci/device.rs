@@ -1,0 +1,76 @@
+//! What a device model is.
+
+use dxgk_event::EventSink;
+use dxgk_hw::{Bar, BarKind, DmaPort, PhysAddr, RequesterId, Width};
+
+/// What a device's configuration space says it is (PCI Local Bus 3.0, 6.1 and 6.2.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// Vendor.
+    pub vendor: u16,
+    /// Device.
+    pub device: u16,
+    /// Revision.
+    pub revision: u8,
+    /// Base class, sub-class and programming interface: 0x030000 is a VGA display controller.
+    pub class: u32,
+    /// Subsystem vendor.
+    pub subsystem_vendor: u16,
+    /// Subsystem.
+    pub subsystem: u16,
+}
+
+/// A base address register that a device has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BarShape {
+    /// Its number, 0..=5.
+    pub index: u8,
+    /// What it decodes. Memory BARs are of the 32-bit kind.
+    pub kind: BarKind,
+    /// Bytes or ports: a power of two, at least 16 (memory) or 4 (ports).
+    pub size: u64,
+}
+
+/// What a device can reach.
+pub struct Bus<'a> {
+    /// Memory, as this device's requests see it.
+    pub port: &'a dyn DmaPort,
+    /// Where doorbells are recorded.
+    pub events: &'a dyn EventSink,
+    /// Who the device is.
+    pub requester: RequesterId,
+    pub(crate) bars: &'a [Bar],
+}
+
+impl Bus<'_> {
+    /// The bus address of a register; `None` when the device has no such BAR.
+    #[must_use]
+    pub fn register_address(&self, bar: u8, offset: u64) -> Option<PhysAddr> {
+        self.bars.iter().find(|one| one.index == bar)?.base.checked_add(offset)
+    }
+}
+
+/// The inside of a device: registers, a clock, one interrupt line. Everything around it (configuration space,
+/// address decoding, the bus-master switch, locking) is [`PciDevice`](super::PciDevice)'s.
+///
+/// A device must accept anything a driver may do to it without panicking.
+pub trait Device: Send {
+    /// What it is. Asked once.
+    fn identity(&self) -> Identity;
+
+    /// Its BARs. Asked once.
+    fn bars(&self) -> Vec<BarShape>;
+
+    /// Reads `width` bytes at `offset`, which lies inside the BAR. What the device does not decode reads as all
+    /// ones; bits above the width are dropped.
+    fn read(&mut self, bar: u8, offset: u64, width: Width) -> u64;
+
+    /// Writes likewise.
+    fn write(&mut self, bar: u8, offset: u64, width: Width, value: u64, bus: &Bus<'_>);
+
+    /// Time has come to `now` (boundaries); never goes back. Work that is due is done here and nowhere else.
+    fn advance(&mut self, now: u64, bus: &Bus<'_>);
+
+    /// The interrupt line's level.
+    fn interrupt(&self) -> bool;
+}

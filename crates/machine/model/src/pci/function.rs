@@ -1,0 +1,141 @@
+//! A device behind its configuration space.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dxgk_event::EventSink;
+use dxgk_hw::{Bar, BarKind, DmaPort, PciFunction, RequesterId, Width};
+
+use super::config::ConfigSpace;
+use super::device::{Bus, Device};
+
+/// One function: configuration space, address decoding, bus-master switch and interrupt line around a [`Device`].
+pub struct PciDevice {
+    name: String,
+    requester: RequesterId,
+    port: Arc<dyn DmaPort>,
+    events: Arc<dyn EventSink>,
+    bus_master: Arc<AtomicBool>,
+    inside: Mutex<Inside>,
+}
+
+struct Inside {
+    device: Box<dyn Device>,
+    config: ConfigSpace,
+    bars: Vec<Bar>,
+    now: u64,
+}
+
+/// What a function is made of.
+pub(crate) struct Parts {
+    pub name: String,
+    pub requester: RequesterId,
+    pub device: Box<dyn Device>,
+    pub port: Arc<dyn DmaPort>,
+    pub events: Arc<dyn EventSink>,
+    pub bus_master: Arc<AtomicBool>,
+    /// Base of each BAR, by index.
+    pub bases: Vec<(u8, u32)>,
+    pub interrupt_line: u8,
+}
+
+impl PciDevice {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let mut config = ConfigSpace::new(&parts.device.identity(), &parts.device.bars());
+        config.assign(&parts.bases, parts.interrupt_line);
+        parts.bus_master.store(config.bus_master(), Ordering::Release);
+        let bars = config.bars();
+        Self {
+            name: parts.name,
+            requester: parts.requester,
+            port: parts.port,
+            events: parts.events,
+            bus_master: parts.bus_master,
+            inside: Mutex::new(Inside { device: parts.device, config, bars, now: 0 }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The BAR and the offset in it that `address` is at, when the function decodes it.
+    pub(crate) fn decode(&self, port: bool, address: u64) -> Option<(u8, u64)> {
+        let inside = self.lock();
+        inside.bars.iter().find_map(|bar| {
+            let within = address.checked_sub(bar.base.get()).filter(|within| *within < bar.size)?;
+            let right_kind = (bar.kind == BarKind::Io) == port && inside.config.decodes(bar.kind);
+            right_kind.then_some((bar.index, within))
+        })
+    }
+}
+
+impl Inside {
+    /// Whether an access lies in a BAR that is decoded now.
+    fn answers(&self, bar: u8, offset: u64, width: Width) -> bool {
+        let inside = |one: &Bar| offset.checked_add(width.bytes()).is_some_and(|end| end <= one.size);
+        self.bars.iter().any(|one| one.index == bar && self.config.decodes(one.kind) && inside(one))
+    }
+}
+
+impl PciFunction for PciDevice {
+    fn requester(&self) -> RequesterId {
+        self.requester
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn config_read(&self, offset: u16, width: Width) -> u64 {
+        let inside = self.lock();
+        inside.config.read(offset, width, inside.device.interrupt())
+    }
+
+    fn config_write(&self, offset: u16, width: Width, value: u64) {
+        let mut inside = self.lock();
+        inside.config.write(offset, width, value);
+        inside.bars = inside.config.bars();
+        self.bus_master.store(inside.config.bus_master(), Ordering::Release);
+    }
+
+    fn bars(&self) -> Vec<Bar> {
+        self.lock().bars.clone()
+    }
+
+    fn read(&self, bar: u8, offset: u64, width: Width) -> u64 {
+        let mut inside = self.lock();
+        if !inside.answers(bar, offset, width) {
+            return width.mask();
+        }
+        inside.device.read(bar, offset, width) & width.mask()
+    }
+
+    fn write(&self, bar: u8, offset: u64, width: Width, value: u64) {
+        let mut inside = self.lock();
+        if inside.answers(bar, offset, width) {
+            let Inside { device, bars, .. } = &mut *inside;
+            let bus = Bus {
+                port: self.port.as_ref(),
+                events: self.events.as_ref(),
+                requester: self.requester,
+                bars,
+            };
+            device.write(bar, offset, width, value & width.mask(), &bus);
+        }
+    }
+
+    fn interrupt_pending(&self) -> bool {
+        let inside = self.lock();
+        inside.config.interrupt_enabled() && inside.device.interrupt()
+    }
+
+    fn advance(&self, now: u64) {
+        let mut inside = self.lock();
+        let Inside { device, bars, now: then, .. } = &mut *inside;
+        *then = now.max(*then);
+        let bus =
+            Bus { port: self.port.as_ref(), events: self.events.as_ref(), requester: self.requester, bars };
+        device.advance(*then, &bus);
+    }
+}

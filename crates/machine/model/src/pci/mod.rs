@@ -1,0 +1,9 @@
+//! PCI functions: configuration space around a device.
+
+mod config;
+mod device;
+mod function;
+
+pub use device::{BarShape, Bus, Device, Identity};
+pub(crate) use function::Parts;
+pub use function::PciDevice;

@@ -1,0 +1,145 @@
+//! The invalidation queue (manual 6.5.2), and register-based invalidation (6.5.1).
+
+use dxgk_hw::{MachineMemory, PAGE_SIZE, PhysAddr};
+use dxgk_iopt::vtd::spec::{
+    ContextCacheInvalidate, DESCRIPTOR_BYTES, DescriptorType, Granularity, InvalidationQueueAddress,
+    IotlbInvalidate, IotlbInvalidateAddress, WaitDescriptor,
+};
+
+use super::registers::RegisterFile;
+
+/// The queue's registers.
+#[derive(Default)]
+pub(super) struct Queue {
+    pub address: InvalidationQueueAddress,
+    /// Index of the next descriptor to fetch (IQH_REG).
+    pub head: u64,
+    /// IQT_REG as written.
+    pub tail: u64,
+    /// FSTS_REG.IQE: stopped at a descriptor that is not legal.
+    pub error: bool,
+    /// ICS_REG.IWC: a wait descriptor asked for an interrupt.
+    pub completed: bool,
+}
+
+/// The descriptor cannot be fetched, or breaks the manual's rules.
+struct Illegal;
+
+impl Queue {
+    fn entries(&self) -> u64 {
+        (PAGE_SIZE / DESCRIPTOR_BYTES) << self.address.qs()
+    }
+
+    fn fetch(&self, memory: &dyn MachineMemory) -> Result<[u64; 2], Illegal> {
+        // 256-bit descriptors belong to scalable mode.
+        if self.address.dw() {
+            return Err(Illegal);
+        }
+        let at = self
+            .address
+            .iqa()
+            .checked_mul(PAGE_SIZE)
+            .and_then(|base| base.checked_add(self.head * DESCRIPTOR_BYTES));
+        let mut bytes = [0; 16];
+        memory.read(PhysAddr::new(at.ok_or(Illegal)?), &mut bytes).map_err(|_| Illegal)?;
+        let word = |at: usize| {
+            bytes.iter().skip(at).take(8).rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+        };
+        Ok([word(0), word(8)])
+    }
+}
+
+impl RegisterFile {
+    /// Executes descriptors up to the tail, or up to one that is not legal, which stops the queue there.
+    pub(super) fn run_queue(&mut self, memory: &dyn MachineMemory) {
+        if !self.queue_enabled() || self.queue.error {
+            return;
+        }
+        let entries = self.queue.entries();
+        let tail = self.queue.tail >> 4;
+        if tail >= entries {
+            self.queue.error = true;
+            return;
+        }
+        // Each step moves the head towards a tail inside the queue: at most `entries` of them.
+        while self.queue.head != tail {
+            match self.queue.fetch(memory).and_then(|descriptor| self.execute(descriptor, memory)) {
+                Ok(()) => self.queue.head = (self.queue.head + 1) % entries,
+                Err(Illegal) => {
+                    self.queue.error = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn execute(&mut self, [first, second]: [u64; 2], memory: &dyn MachineMemory) -> Result<(), Illegal> {
+        match DescriptorType::of(first) {
+            Some(DescriptorType::ContextCache) => self.context_descriptor(first, second),
+            Some(DescriptorType::Iotlb) => self.iotlb_descriptor(first, second),
+            Some(DescriptorType::Wait) => self.wait_descriptor(first, second, memory),
+            // The unit has neither device TLBs nor interrupt remapping.
+            Some(DescriptorType::DeviceTlb | DescriptorType::InterruptEntryCache) | None => Err(Illegal),
+        }
+    }
+
+    fn context_descriptor(&mut self, first: u64, second: u64) -> Result<(), Illegal> {
+        let descriptor = ContextCacheInvalidate::from_bits(first);
+        if descriptor.reserved() != 0 || descriptor.reserved_high() != 0 || second != 0 {
+            return Err(Illegal);
+        }
+        let (did, sid, fm) = (descriptor.did(), descriptor.sid(), descriptor.fm());
+        self.invalidate_contexts(descriptor.g(), did, sid, fm).then_some(()).ok_or(Illegal)
+    }
+
+    fn iotlb_descriptor(&mut self, first: u64, second: u64) -> Result<(), Illegal> {
+        let descriptor = IotlbInvalidate::from_bits(first);
+        let address = IotlbInvalidateAddress::from_bits(second);
+        if descriptor.reserved() != 0 || descriptor.reserved_high() != 0 || address.reserved() != 0 {
+            return Err(Illegal);
+        }
+        self.invalidate_iotlb(descriptor.g(), descriptor.did(), address).then_some(()).ok_or(Illegal)
+    }
+
+    fn wait_descriptor(
+        &mut self,
+        first: u64,
+        second: u64,
+        memory: &dyn MachineMemory,
+    ) -> Result<(), Illegal> {
+        let descriptor = WaitDescriptor::from_bits(first);
+        // Page-request drain needs page requests.
+        if descriptor.reserved() != 0 || descriptor.pd() || second & 0b11 != 0 {
+            return Err(Illegal);
+        }
+        if descriptor.sw() {
+            // A status address that is no memory swallows the write, as a bus does.
+            let _ = memory.write(PhysAddr::new(second), &descriptor.data().to_le_bytes());
+        }
+        self.queue.completed |= descriptor.r#if();
+        Ok(())
+    }
+
+    /// `false` when the granularity is reserved.
+    pub(super) fn invalidate_contexts(&mut self, g: Granularity, did: u16, sid: u16, fm: u8) -> bool {
+        match g {
+            Granularity::Reserved => return false,
+            Granularity::Global => self.contexts.invalidate_all(),
+            Granularity::Domain => self.contexts.invalidate_domain(did),
+            Granularity::Selective => self.contexts.invalidate_device(did, sid, fm),
+        }
+        true
+    }
+
+    /// `false` when the granularity is reserved, or the mask larger than the unit supports.
+    pub(super) fn invalidate_iotlb(&mut self, g: Granularity, did: u16, at: IotlbInvalidateAddress) -> bool {
+        match g {
+            Granularity::Reserved => return false,
+            Granularity::Global => self.iotlb.invalidate_all(),
+            Granularity::Domain => self.iotlb.invalidate_domain(did),
+            Granularity::Selective if at.am() > self.config.max_address_mask => return false,
+            Granularity::Selective => self.iotlb.invalidate_pages(did, at.addr(), at.am()),
+        }
+        true
+    }
+}
