@@ -23,7 +23,7 @@ open_enum! {
         V2_9 = 10496, "`DXGKDDI_WDDMv2_9`.";
         V3_0 = 12288, "`DXGKDDI_WDDMv3_0`.";
         V3_1 = 12544, "`DXGKDDI_WDDMv3_1`.";
-        DXGKDDI_WDDM_LATEST = 12544, "`DXGKDDI_WDDMvDXGKDDI_WDDM_LATEST`.";
+        LATEST = 12544, "`DXGKDDI_WDDM_LATEST`, as of WDDM 3.1.";
     }
 }
 
@@ -186,7 +186,8 @@ flags! {
 layout! {
     /// What a driver can do.
     ///
-    /// Its length grew: 336 bytes from WDDM 1.0, 528 bytes from WDDM 1.1, 544 bytes from WDDM 1.2, 552 bytes from WDDM 1.3, 576 bytes from WDDM 2.0, 584 bytes from WDDM 2.4, 592 bytes from WDDM 2.9.
+    /// Its length grew: 336 bytes from WDDM 1.0, 528 bytes from WDDM 1.1, 544 bytes from WDDM 1.2, 552 bytes
+    /// from WDDM 1.3, 576 bytes from WDDM 2.0, 584 bytes from WDDM 2.4, 592 bytes from WDDM 2.9.
     "DXGK_DRIVERCAPS" [592]
     pub struct DriverCaps {
         0 => highest_acceptable_address: u64, "`HighestAcceptableAddress`: highest physical address the device can use, bytes.";

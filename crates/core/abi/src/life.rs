@@ -89,7 +89,8 @@ layout! {
 }
 
 flags! {
-    /// `DXGK_DISPLAY_OWNERSHIP_FLAGS`, since WDDM 2.2: what `DxgkCbAcquirePostDisplayOwnership2` tells of the frame buffer.
+    /// `DXGK_DISPLAY_OWNERSHIP_FLAGS`, since WDDM 2.2: what `DxgkCbAcquirePostDisplayOwnership2` tells of the
+    /// frame buffer.
     pub struct DisplayOwnershipFlags(u32) {
         FRAME_BUFFER_STATE = 0xf, "`FrameBufferState`, 4 bits.";
     }
@@ -166,7 +167,7 @@ open_enum! {
     /// `DXGK_SURPRISE_REMOVAL_TYPE`: why the device is gone.
     pub struct SurpriseRemovalType(u32) {
         HIBERNATION = 0, "`DxgkRemovalHibernation`.";
-        PN_P_NOTIFY = 1, "`DxgkRemovalPnPNotify`.";
+        PNP_NOTIFY = 1, "`DxgkRemovalPnPNotify`.";
     }
 }
 

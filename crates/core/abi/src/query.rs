@@ -107,7 +107,8 @@ layout! {
 }
 
 layout! {
-    /// Answer to [`QueryAdapterInfoType::HARDWARERESERVEDRANGES`]: memory that the firmware gave the device, since WDDM 2.4.
+    /// Answer to [`QueryAdapterInfoType::HARDWARERESERVEDRANGES`]: memory that the firmware gave the device,
+    /// since WDDM 2.4.
     "DXGK_HARDWARERESERVEDRANGES" [16]
     pub struct HardwareReservedRanges {
         0 => num_ranges: u32, "`NumRanges`: entries of the array.";

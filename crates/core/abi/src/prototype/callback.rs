@@ -172,7 +172,8 @@ pub type DxgkCbAcquireHandleData =
 /// `DxgkCbReleaseHandleData` at 0x128 of `DXGKRNL_INTERFACE`, at `APC_LEVEL` or below, since WDDM 2.0.
 pub type DxgkCbReleaseHandleData = driver_fn!(fn(arguments: ArgCbReleaseHandleData));
 
-/// `DxgkCbHardwareContentProtectionTeardown` at 0x130 of `DXGKRNL_INTERFACE`, at `DISPATCH_LEVEL` or below, since WDDM 2.0.
+/// `DxgkCbHardwareContentProtectionTeardown` at 0x130 of `DXGKRNL_INTERFACE`, at `DISPATCH_LEVEL` or below,
+/// since WDDM 2.0.
 pub type DxgkCbHardwareContentProtectionTeardown = driver_fn!(fn(adapter: Handle, flags: u32));
 
 /// `DxgkCbMultiPlaneOverlayDisabled` at 0x138 of `DXGKRNL_INTERFACE`, at `DISPATCH_LEVEL` or below, since WDDM 2.1.
@@ -187,7 +188,8 @@ pub type DxgkCbInvalidateHwContext = driver_fn!(fn(arguments: Pointer) -> NtStat
 /// `DxgkCbIndicateConnectorChange` at 0x150 of `DXGKRNL_INTERFACE`, at `DISPATCH_LEVEL` or below, since WDDM 2.2.
 pub type DxgkCbIndicateConnectorChange = driver_fn!(fn(adapter: Handle) -> NtStatus);
 
-/// `DxgkCbUnblockUEFIFrameBufferRanges` at 0x158 of `DXGKRNL_INTERFACE`, at `DISPATCH_LEVEL` or below, since WDDM 2.2.
+/// `DxgkCbUnblockUEFIFrameBufferRanges` at 0x158 of `DXGKRNL_INTERFACE`, at `DISPATCH_LEVEL` or below, since
+/// WDDM 2.2.
 pub type DxgkCbUnblockUEFIFrameBufferRanges =
     driver_fn!(fn(adapter: Handle, segment_memory_state: Pointer) -> NtStatus);
 

@@ -24,7 +24,8 @@ pub type DxgkDdiSetPointerShape =
 pub type DxgkDdiIsSupportedVidPn =
     driver_fn!(fn(adapter: Handle, is_supported_vidpn: *mut ArgIsSupportedVidPn) -> NtStatus);
 
-/// `DxgkDdiRecommendFunctionalVidPn`: 0x130 of the full table and 0xc0 of the display-only table, at `PASSIVE_LEVEL`.
+/// `DxgkDdiRecommendFunctionalVidPn`: 0x130 of the full table and 0xc0 of the display-only table, at
+/// `PASSIVE_LEVEL`.
 pub type DxgkDdiRecommendFunctionalVidPn = driver_fn!(
     fn(adapter: Handle, recommend_functional_vidpn: *const ArgRecommendFunctionalVidPn) -> NtStatus
 );
@@ -37,7 +38,8 @@ pub type DxgkDdiEnumVidPnCofuncModality =
 pub type DxgkDdiSetVidPnSourceAddress =
     driver_fn!(fn(adapter: Handle, set_vidpn_source_address: *const ArgSetVidPnSourceAddress) -> NtStatus);
 
-/// `DxgkDdiSetVidPnSourceVisibility`: 0x148 of the full table and 0xd0 of the display-only table, at `PASSIVE_LEVEL`.
+/// `DxgkDdiSetVidPnSourceVisibility`: 0x148 of the full table and 0xd0 of the display-only table, at
+/// `PASSIVE_LEVEL`.
 pub type DxgkDdiSetVidPnSourceVisibility = driver_fn!(
     fn(adapter: Handle, set_vidpn_source_visibility: *const ArgSetVidPnSourceVisibility) -> NtStatus
 );
@@ -46,7 +48,8 @@ pub type DxgkDdiSetVidPnSourceVisibility = driver_fn!(
 pub type DxgkDdiCommitVidPn =
     driver_fn!(fn(adapter: Handle, commit_vidpn: *const ArgCommitVidPn) -> NtStatus);
 
-/// `DxgkDdiUpdateActiveVidPnPresentPath`: 0x158 of the full table and 0xe0 of the display-only table, at `PASSIVE_LEVEL`.
+/// `DxgkDdiUpdateActiveVidPnPresentPath`: 0x158 of the full table and 0xe0 of the display-only table, at
+/// `PASSIVE_LEVEL`.
 pub type DxgkDdiUpdateActiveVidPnPresentPath = driver_fn!(
     fn(adapter: Handle, update_active_vidpn_present_path: *const ArgUpdateActiveVidPnPresentPath) -> NtStatus
 );
@@ -62,7 +65,8 @@ pub type DxgkDdiRecommendVidPnTopology =
 /// `DxgkDdiGetScanLine`: 0x170 of the full table and 0xf0 of the display-only table, at `PASSIVE_LEVEL`.
 pub type DxgkDdiGetScanLine = driver_fn!(fn(adapter: Handle, get_scan_line: *mut ArgGetScanLine) -> NtStatus);
 
-/// `DxgkDdiQueryVidPnHWCapability`: 0x230 of the full table and 0xf8 of the display-only table, at `PASSIVE_LEVEL`, since WDDM 1.1.
+/// `DxgkDdiQueryVidPnHWCapability`: 0x230 of the full table and 0xf8 of the display-only table, at
+/// `PASSIVE_LEVEL`, since WDDM 1.1.
 pub type DxgkDdiQueryVidPnHWCapability =
     driver_fn!(fn(adapter: Handle, vidpn_hw_caps: *mut ArgQueryVidPnHwCapability) -> NtStatus);
 

@@ -74,7 +74,8 @@ pub type DxgkDdiQueryDeviceDescriptor = driver_fn!(
     ) -> NtStatus
 );
 
-/// `DxgkDdiGetChildContainerId`: 0x278 of the full table and 0x120 of the display-only table, at `PASSIVE_LEVEL`, since WDDM 1.2.
+/// `DxgkDdiGetChildContainerId`: 0x278 of the full table and 0x120 of the display-only table, at
+/// `PASSIVE_LEVEL`, since WDDM 1.2.
 pub type DxgkDdiGetChildContainerId = driver_fn!(
     fn(miniport_device_context: Pointer, child_uid: u32, container_id: *mut ChildContainerId) -> NtStatus
 );
@@ -90,7 +91,8 @@ pub type DxgkDdiNotifyAcpiEvent = driver_fn!(
     ) -> NtStatus
 );
 
-/// `DxgkDdiNotifySurpriseRemoval`: 0x290 of the full table and 0x140 of the display-only table, at `PASSIVE_LEVEL`, since WDDM 1.2.
+/// `DxgkDdiNotifySurpriseRemoval`: 0x290 of the full table and 0x140 of the display-only table, at
+/// `PASSIVE_LEVEL`, since WDDM 1.2.
 pub type DxgkDdiNotifySurpriseRemoval =
     driver_fn!(fn(miniport_device_context: Pointer, removal_type: SurpriseRemovalType) -> NtStatus);
 
@@ -103,7 +105,8 @@ pub type DxgkDdiLinkDevice = driver_fn!(
     ) -> NtStatus
 );
 
-/// `DxgkDdiStopDeviceAndReleasePostDisplayOwnership`: 0x258 of the full table and 0x108 of the display-only table, at `PASSIVE_LEVEL`, since WDDM 1.2.
+/// `DxgkDdiStopDeviceAndReleasePostDisplayOwnership`: 0x258 of the full table and 0x108 of the display-only
+/// table, at `PASSIVE_LEVEL`, since WDDM 1.2.
 pub type DxgkDdiStopDeviceAndReleasePostDisplayOwnership = driver_fn!(
     fn(miniport_device_context: Pointer, target_id: u32, display_info: *mut DisplayInformation) -> NtStatus
 );

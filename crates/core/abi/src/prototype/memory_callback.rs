@@ -39,7 +39,8 @@ pub type DxgkCbExcludeAdapterAccess = driver_fn!(
     fn(handle: Handle, attributes: u32, protected_callback: Pointer, context: Pointer) -> NtStatus
 );
 
-/// `DxgkCbAllocateContiguousMemory` at 0x170 of `DXGKRNL_INTERFACE`, since WDDM 2.4. The headers say `PASSIVE_LEVEL`.
+/// `DxgkCbAllocateContiguousMemory` at 0x170 of `DXGKRNL_INTERFACE`, since WDDM 2.4. The headers say
+/// `PASSIVE_LEVEL`.
 pub type DxgkCbAllocateContiguousMemory =
     driver_fn!(fn(adapter: Handle, arguments: *mut ArgCbAllocateContiguousMemory) -> NtStatus);
 
@@ -85,11 +86,13 @@ pub type DxgkCbSaveMemoryForHotUpdate =
 /// `DxgkCbQueryFeatureSupport` at 0x1e8 of `DXGKRNL_INTERFACE`, since WDDM 2.9. The headers say `PASSIVE_LEVEL`.
 pub type DxgkCbQueryFeatureSupport = driver_fn!(fn(arguments: *mut ArgCbQueryFeatureSupport) -> NtStatus);
 
-/// `DxgkCbCreatePhysicalMemoryObject` at 0x1f0 of `DXGKRNL_INTERFACE`, since WDDM 2.9. The headers say `PASSIVE_LEVEL`.
+/// `DxgkCbCreatePhysicalMemoryObject` at 0x1f0 of `DXGKRNL_INTERFACE`, since WDDM 2.9. The headers say
+/// `PASSIVE_LEVEL`.
 pub type DxgkCbCreatePhysicalMemoryObject =
     driver_fn!(fn(arguments: *mut ArgCbCreatePhysicalMemoryObject) -> NtStatus);
 
-/// `DxgkCbDestroyPhysicalMemoryObject` at 0x1f8 of `DXGKRNL_INTERFACE`, since WDDM 2.9. The headers say `PASSIVE_LEVEL`.
+/// `DxgkCbDestroyPhysicalMemoryObject` at 0x1f8 of `DXGKRNL_INTERFACE`, since WDDM 2.9. The headers say
+/// `PASSIVE_LEVEL`.
 pub type DxgkCbDestroyPhysicalMemoryObject =
     driver_fn!(fn(arguments: *const ArgCbDestroyPhysicalMemoryObject));
 
@@ -105,11 +108,13 @@ pub type DxgkCbAllocateAdl = driver_fn!(fn(arguments: *mut ArgCbAllocateAdl) -> 
 /// `DxgkCbFreeAdl` at 0x218 of `DXGKRNL_INTERFACE`, since WDDM 2.9. The headers say `PASSIVE_LEVEL`.
 pub type DxgkCbFreeAdl = driver_fn!(fn(arguments: *const ArgCbFreeAdl));
 
-/// `DxgkCbOpenPhysicalMemoryObject` at 0x220 of `DXGKRNL_INTERFACE`, since WDDM 2.9. The headers say `PASSIVE_LEVEL`.
+/// `DxgkCbOpenPhysicalMemoryObject` at 0x220 of `DXGKRNL_INTERFACE`, since WDDM 2.9. The headers say
+/// `PASSIVE_LEVEL`.
 pub type DxgkCbOpenPhysicalMemoryObject =
     driver_fn!(fn(arguments: *mut ArgCbOpenPhysicalMemoryObject) -> NtStatus);
 
-/// `DxgkCbClosePhysicalMemoryObject` at 0x228 of `DXGKRNL_INTERFACE`, since WDDM 2.9. The headers say `PASSIVE_LEVEL`.
+/// `DxgkCbClosePhysicalMemoryObject` at 0x228 of `DXGKRNL_INTERFACE`, since WDDM 2.9. The headers say
+/// `PASSIVE_LEVEL`.
 pub type DxgkCbClosePhysicalMemoryObject = driver_fn!(fn(arguments: *const ArgCbClosePhysicalMemoryObject));
 
 /// `DxgkCbPinFrameBufferForSave2` at 0x230 of `DXGKRNL_INTERFACE`, since WDDM 2.9. The headers say `PASSIVE_LEVEL`.

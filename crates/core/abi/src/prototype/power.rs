@@ -14,7 +14,8 @@ pub type DxgkDdiSetPowerState = driver_fn!(
     ) -> NtStatus
 );
 
-/// `DxgkDdiSetPowerComponentFState`: 0x238 of the full table and 0x130 of the display-only table, at `DISPATCH_LEVEL` or below, since WDDM 1.2.
+/// `DxgkDdiSetPowerComponentFState`: 0x238 of the full table and 0x130 of the display-only table, at
+/// `DISPATCH_LEVEL` or below, since WDDM 1.2.
 pub type DxgkDdiSetPowerComponentFState =
     driver_fn!(fn(driver_context: Handle, component_index: u32, f_state: u32) -> NtStatus);
 
@@ -23,7 +24,8 @@ pub type DxgkDdiSetPowerPState = driver_fn!(
     fn(driver_context: Handle, component_index: u32, requested_component_p_state: u32) -> NtStatus
 );
 
-/// `DxgkDdiPowerRuntimeControlRequest`: 0x280 of the full table and 0x138 of the display-only table, at `DISPATCH_LEVEL` or below, since WDDM 1.2.
+/// `DxgkDdiPowerRuntimeControlRequest`: 0x280 of the full table and 0x138 of the display-only table, at
+/// `DISPATCH_LEVEL` or below, since WDDM 1.2.
 pub type DxgkDdiPowerRuntimeControlRequest = driver_fn!(
     fn(
         driver_context: Handle,
@@ -36,7 +38,8 @@ pub type DxgkDdiPowerRuntimeControlRequest = driver_fn!(
     ) -> NtStatus
 );
 
-/// `DxgkDdiPowerRuntimeSetDeviceHandle`: 0x328 of the full table and 0x148 of the display-only table, at `PASSIVE_LEVEL`, since WDDM 2.0.
+/// `DxgkDdiPowerRuntimeSetDeviceHandle`: 0x328 of the full table and 0x148 of the display-only table, at
+/// `PASSIVE_LEVEL`, since WDDM 2.0.
 pub type DxgkDdiPowerRuntimeSetDeviceHandle =
     driver_fn!(fn(driver_context: Handle, po_device_handle: Handle) -> NtStatus);
 
