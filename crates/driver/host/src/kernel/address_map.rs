@@ -68,10 +68,16 @@ impl AddressMap {
     ///
     /// # Errors
     /// [`BadRange`]; nothing is added then.
-    pub fn insert(&mut self, base: CpuVa, bytes: u64, usage: RangeUse, backing: Backing) -> Result<(), BadRange> {
+    pub fn insert(
+        &mut self,
+        base: CpuVa,
+        bytes: u64,
+        usage: RangeUse,
+        backing: Backing,
+    ) -> Result<(), BadRange> {
         let start = base.get();
         let end = start.checked_add(bytes).ok_or(BadRange)?;
-        if bytes == 0 || bytes % PAGE_SIZE != 0 || start % PAGE_SIZE != 0 {
+        if bytes == 0 || !bytes.is_multiple_of(PAGE_SIZE) || !start.is_multiple_of(PAGE_SIZE) {
             return Err(BadRange);
         }
         let before = self.ranges.range(..end).next_back();
@@ -184,7 +190,8 @@ mod tests {
     fn overlaps_and_wrong_page_counts_are_refused() {
         let mut map = AddressMap::default();
         let at = |page: u64| CpuVa::new(page * PAGE_SIZE);
-        map.insert(at(10), 4 * PAGE_SIZE, RangeUse::Device, Backing::Device(PhysAddr::new(0xf000_0000))).unwrap();
+        map.insert(at(10), 4 * PAGE_SIZE, RangeUse::Device, Backing::Device(PhysAddr::new(0xf000_0000)))
+            .unwrap();
         for (page, pages) in [(10, 1), (13, 1), (8, 3), (9, 10)] {
             let refused = map.insert(at(page), pages * PAGE_SIZE, RangeUse::Structure, Backing::Host);
             assert_eq!(refused, Err(BadRange), "{page} {pages}");
@@ -193,7 +200,10 @@ mod tests {
         map.insert(at(8), 2 * PAGE_SIZE, RangeUse::Structure, Backing::Host).unwrap();
         assert_eq!(map.physical(CpuVa::new(12 * PAGE_SIZE + 4)), Some(PhysAddr::new(0xf000_2004)));
         assert_eq!(map.physical(at(14)), None, "host memory has no physical address");
-        assert_eq!(map.insert(at(20), 2 * PAGE_SIZE, RangeUse::View, Backing::Ram(vec![run(1, 3)])), Err(BadRange));
+        assert_eq!(
+            map.insert(at(20), 2 * PAGE_SIZE, RangeUse::View, Backing::Ram(vec![run(1, 3)])),
+            Err(BadRange)
+        );
         assert_eq!(map.insert(at(20), 5, RangeUse::View, Backing::Host), Err(BadRange));
         assert_eq!(map.insert(at(20), 0, RangeUse::View, Backing::Host), Err(BadRange));
     }

@@ -4,7 +4,8 @@ use dxgk_abi::adl::Adl;
 use dxgk_abi::mdl::{Mdl, PAGE_SIZE as MDL_PAGE, PFN_SIZE};
 use dxgk_abi::{MdlFlags, Pointer};
 use dxgk_hw::{
-    AdlShape, BadAddress, CacheType, CpuVa, DriverMemory, NoRoom, PageRun, Pfn, RegisterWindow, ViewOwner, total_pages,
+    AdlShape, BadAddress, CacheType, CpuVa, DriverMemory, NoRoom, PageRun, Pfn, RegisterWindow, ViewOwner,
+    total_pages,
 };
 
 use super::address_map::RangeUse;
@@ -40,7 +41,8 @@ impl DriverMemory for Kernel {
 
     fn build_mdl(&self, runs: &[PageRun]) -> Result<CpuVa, NoRoom> {
         let pages = total_pages(runs);
-        let byte_count = pages.checked_mul(MDL_PAGE).and_then(|bytes| u32::try_from(bytes).ok()).ok_or(NoRoom)?;
+        let byte_count =
+            pages.checked_mul(MDL_PAGE).and_then(|bytes| u32::try_from(bytes).ok()).ok_or(NoRoom)?;
         let at = self.structure(HEADER + pages * PFN_SIZE, Content::PortMdl)?;
         let header = Mdl {
             size: mdl::size_field(pages),
@@ -72,7 +74,8 @@ impl DriverMemory for Kernel {
         let array = at + head;
         let adl = if adl.is_contiguous() { adl } else { Adl::array(Pointer(array), adl.page_count) };
         memory::write(at, &adl).map_err(|_| NoRoom)?;
-        let words = numbers.iter().flat_map(|(first, pages)| (0..*pages).map(move |page| first.wrapping_add(page)));
+        let words =
+            numbers.iter().flat_map(|(first, pages)| (0..*pages).map(move |page| first.wrapping_add(page)));
         let list: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
         memory::write_bytes(array, &list).map_err(|_| NoRoom)?;
         Ok(CpuVa::new(at))

@@ -63,8 +63,12 @@ impl Kernel {
     }
 
     fn lay_out_driver(&self, service: &str, image: DriverImage) -> Outcome<Option<DriverEntryArguments>> {
-        let Some((registry_path, _)) = self.place_text(&format!(r"{SERVICES}\{service}"))? else { return Ok(None) };
-        let Some((_, driver_name)) = self.place_text(&format!(r"\Driver\{service}"))? else { return Ok(None) };
+        let Some((registry_path, _)) = self.place_text(&format!(r"{SERVICES}\{service}"))? else {
+            return Ok(None);
+        };
+        let Some((_, driver_name)) = self.place_text(&format!(r"\Driver\{service}"))? else {
+            return Ok(None);
+        };
         let Some((_, service_key_name)) = self.place_text(service)? else { return Ok(None) };
         let allocate = |bytes: usize| lock(&self.structures).allocate(bytes as u64, Content::Object);
         let Some(driver_object) = allocate(size_of::<DriverObject>())? else { return Ok(None) };
@@ -79,8 +83,11 @@ impl Kernel {
             driver_init: Pointer(image.entry),
             ..DriverObject::default()
         };
-        let extension_content =
-            DriverExtension { driver_object: Pointer(driver_object), service_key_name, ..DriverExtension::default() };
+        let extension_content = DriverExtension {
+            driver_object: Pointer(driver_object),
+            service_key_name,
+            ..DriverExtension::default()
+        };
         memory::write(driver_object, &object)?;
         memory::write(extension, &extension_content)?;
         Ok(Some(DriverEntryArguments { driver_object, registry_path }))

@@ -45,7 +45,8 @@ pub struct PortEntries {
 
 fn service_of(path: &str) -> Option<&str> {
     let head = path.get(..SERVICES.len())?;
-    head.eq_ignore_ascii_case(SERVICES).then(|| path.get(SERVICES.len()..).unwrap_or_default().trim_start_matches('\\'))
+    head.eq_ignore_ascii_case(SERVICES)
+        .then(|| path.get(SERVICES.len()..).unwrap_or_default().trim_start_matches('\\'))
 }
 
 /// ZwLoadDriver: only the graphics port driver is there, and it is loaded.
@@ -82,6 +83,7 @@ pub(crate) fn device_object_pointer(
 }
 
 /// IoBuildDeviceIoControlRequest: an IRP with its one stack location filled in; 0 when memory is short.
+#[expect(clippy::too_many_arguments, reason = "the prototype is Windows'")]
 pub(crate) fn build_control_request(
     kernel: &Kernel,
     code: u32,
@@ -111,7 +113,11 @@ pub(crate) fn build_control_request(
     };
     let internal = internal != 0;
     let location = IoStackLocation {
-        major_function: if internal { MajorFunction::INTERNAL_DEVICE_CONTROL } else { MajorFunction::DEVICE_CONTROL },
+        major_function: if internal {
+            MajorFunction::INTERNAL_DEVICE_CONTROL
+        } else {
+            MajorFunction::DEVICE_CONTROL
+        },
         output_buffer_length: output_length,
         input_buffer_length: input_length,
         io_control_code: code,

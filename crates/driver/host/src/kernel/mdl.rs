@@ -90,7 +90,9 @@ pub(crate) fn allocate(
     };
     let pages = mdl.page_count();
     mdl.size = size_field(pages);
-    let Some(at) = lock(&kernel.structures).allocate(HEADER + pages * PFN_SIZE, Content::DriverMdl)? else { return Ok(0) };
+    let Some(at) = lock(&kernel.structures).allocate(HEADER + pages * PFN_SIZE, Content::DriverMdl)? else {
+        return Ok(0);
+    };
     memory::write(at, &mdl)?;
     if irp != 0 {
         attach(irp, at, secondary != 0)?;
@@ -98,7 +100,15 @@ pub(crate) fn allocate(
     let object = kernel.number_object();
     let bytes = u64::from(length);
     lock(&kernel.mdls).insert(at, MdlRecord { object, bytes });
-    kernel.record_object(note(ObjectKind::Mdl, ObjectStep::Created, object, at, va, bytes, ListRef::default()));
+    kernel.record_object(note(
+        ObjectKind::Mdl,
+        ObjectStep::Created,
+        object,
+        at,
+        va,
+        bytes,
+        ListRef::default(),
+    ));
     Ok(at)
 }
 
@@ -230,7 +240,8 @@ pub(crate) fn map(
     let object = kernel.number_object();
     lock(&kernel.mdl_views).insert(base.get(), object);
     let bytes = u64::from(header.byte_count);
-    let mut made = note(ObjectKind::MmMapping, ObjectStep::Created, object, va, va, bytes, kernel.list_runs(&runs));
+    let mut made =
+        note(ObjectKind::MmMapping, ObjectStep::Created, object, va, va, bytes, kernel.list_runs(&runs));
     made.cache = super::mm::cache_type(cache);
     kernel.record_object(made);
     Ok(va)
@@ -250,7 +261,15 @@ pub(crate) fn unmap(kernel: &Kernel, va: u64, mdl: u64) -> Outcome<()> {
     };
     kernel.space.unmap(CpuVa::new(base));
     let bytes = u64::from(header.byte_count);
-    kernel.record_object(note(ObjectKind::MmMapping, ObjectStep::Released, object, va, va, bytes, ListRef::default()));
+    kernel.record_object(note(
+        ObjectKind::MmMapping,
+        ObjectStep::Released,
+        object,
+        va,
+        va,
+        bytes,
+        ListRef::default(),
+    ));
     if header.mapped_system_va.0 == va {
         header.mdl_flags -= MdlFlags::MAPPED_TO_SYSTEM_VA;
         memory::write(mdl, &header)?;

@@ -63,7 +63,10 @@ pub(crate) fn first_other(address: u64, bytes: u64, byte: u8) -> Outcome<Option<
 pub(crate) fn read_units(address: u64, units: usize) -> Outcome<Vec<u16>> {
     let mut bytes = vec![0u8; units * 2];
     read_bytes(address, &mut bytes)?;
-    Ok(bytes.chunks_exact(2).map(|pair| pair.iter().rev().fold(0u16, |word, byte| word << 8 | u16::from(*byte))).collect())
+    Ok(bytes
+        .chunks_exact(2)
+        .map(|pair| pair.iter().rev().fold(0u16, |word, byte| word << 8 | u16::from(*byte)))
+        .collect())
 }
 
 /// Longest text that a routine here follows to its end; a text without one is cut (our choice).

@@ -109,9 +109,13 @@ pub(crate) fn allocate_contiguous_cached(
     boundary: u64,
     cache: u32,
 ) -> Outcome<u64> {
-    let Some(length) = bytes.checked_next_multiple_of(PAGE_SIZE).filter(|length| *length != 0) else { return Ok(0) };
+    let Some(length) = bytes.checked_next_multiple_of(PAGE_SIZE).filter(|length| *length != 0) else {
+        return Ok(0);
+    };
     let (lowest, highest) = (PhysAddr::new(lowest), PhysAddr::new(highest));
-    let Some(run) = kernel.pages.take_within(length / PAGE_SIZE, lowest, highest, boundary) else { return Ok(0) };
+    let Some(run) = kernel.pages.take_within(length / PAGE_SIZE, lowest, highest, boundary) else {
+        return Ok(0);
+    };
     let Ok(va) = kernel.space.map_ram(Purpose::Pool, RangeUse::Contiguous, &[run]) else {
         kernel.pages.give(run);
         return Ok(0);

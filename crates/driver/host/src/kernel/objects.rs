@@ -2,7 +2,7 @@
 //!
 //! Only the documented heads of these objects have a layout; the counts live here, out of the driver's reach.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use dxgk_abi::kernel::{DeviceObject, DispatcherHeader, FileObject};
 use dxgk_abi::{NtStatus, Pointer};
@@ -54,14 +54,14 @@ pub(crate) enum Target {
 /// All objects and handles of a run.
 #[derive(Debug)]
 pub(crate) struct Objects {
-    entries: HashMap<u64, Entry>,
-    handles: HashMap<u64, Target>,
+    entries: BTreeMap<u64, Entry>,
+    handles: BTreeMap<u64, Target>,
     next_handle: u64,
 }
 
 impl Default for Objects {
     fn default() -> Self {
-        Self { entries: HashMap::new(), handles: HashMap::new(), next_handle: FIRST_HANDLE }
+        Self { entries: BTreeMap::new(), handles: BTreeMap::new(), next_handle: FIRST_HANDLE }
     }
 }
 
@@ -75,7 +75,9 @@ impl Objects {
             stack_size: 1,
             ..DeviceObject::default()
         };
-        let Some(at) = structures.allocate(size_of::<DeviceObject>() as u64, Content::Object)? else { return Ok(None) };
+        let Some(at) = structures.allocate(size_of::<DeviceObject>() as u64, Content::Object)? else {
+            return Ok(None);
+        };
         memory::write(at, &device)?;
         self.entries.insert(at, Entry { kind: Kind::Device, references: 1 });
         Ok(Some(at))
@@ -89,15 +91,25 @@ impl Objects {
             device_object: Pointer(device),
             ..FileObject::default()
         };
-        let Some(at) = structures.allocate(size_of::<FileObject>() as u64, Content::Object)? else { return Ok(None) };
+        let Some(at) = structures.allocate(size_of::<FileObject>() as u64, Content::Object)? else {
+            return Ok(None);
+        };
         memory::write(at, &file)?;
         self.entries.insert(at, Entry { kind: Kind::File, references: 1 });
         Ok(Some(at))
     }
 
     /// A thread object, referenced once; its address.
-    pub(crate) fn add_thread(&mut self, structures: &mut Structures, fiber: Option<FiberId>) -> Outcome<Option<u64>> {
-        let header = DispatcherHeader { kind: THREAD_OBJECT, size: (THREAD_BYTES / 4) as u8, ..DispatcherHeader::default() };
+    pub(crate) fn add_thread(
+        &mut self,
+        structures: &mut Structures,
+        fiber: Option<FiberId>,
+    ) -> Outcome<Option<u64>> {
+        let header = DispatcherHeader {
+            kind: THREAD_OBJECT,
+            size: (THREAD_BYTES / 4) as u8,
+            ..DispatcherHeader::default()
+        };
         let Some(at) = structures.allocate(THREAD_BYTES, Content::Object)? else { return Ok(None) };
         memory::write(at, &header)?;
         // An empty list points at itself.
@@ -173,10 +185,5 @@ impl Objects {
                 Ok(NtStatus::SUCCESS)
             }
         }
-    }
-
-    /// Handles that are open.
-    pub(crate) fn open_handles(&self) -> usize {
-        self.handles.len()
     }
 }

@@ -11,7 +11,7 @@
 //!   block becomes unreadable at once, and only its frames wait;
 //! * blocks that are not zeroed are filled, so that nobody relies on zeroes.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use dxgk_abi::BugCheck;
@@ -25,15 +25,15 @@ use super::trouble::{Outcome, bug_check};
 use crate::layout::Purpose;
 
 /// Byte of red zones.
-pub const RED_ZONE: u8 = 0xFB;
+pub(super) const RED_ZONE: u8 = 0xFB;
 /// Byte of blocks that are given out without zeroing.
-pub const UNINITIALIZED: u8 = 0xCB;
+pub(super) const UNINITIALIZED: u8 = 0xCB;
 /// Byte of freed blocks.
-pub const FREED: u8 = 0xDF;
+pub(super) const FREED: u8 = 0xDF;
 /// Largest block that shares a page with others, in bytes.
-pub const SMALL_LIMIT: u64 = 1984;
+pub(super) const SMALL_LIMIT: u64 = 1984;
 /// Bytes that the quarantine holds before its oldest block is used again.
-pub const QUARANTINE_BYTES: u64 = 4 << 20;
+pub(super) const QUARANTINE_BYTES: u64 = 4 << 20;
 
 const SLOT_SIZES: [u64; 6] = [64, 128, 256, 512, 1024, 2048];
 const ALIGNMENT: u64 = 16;
@@ -90,7 +90,7 @@ pub(crate) struct Pool {
     pages: Arc<dyn PoolPages>,
     space: Arc<Space>,
     live: BTreeMap<u64, Block>,
-    freed: HashMap<u64, Block>,
+    freed: BTreeMap<u64, Block>,
     order: VecDeque<u64>,
     waiting_bytes: u64,
     free_slots: [VecDeque<u64>; SLOT_SIZES.len()],
@@ -112,7 +112,7 @@ impl Pool {
             pages,
             space,
             live: BTreeMap::new(),
-            freed: HashMap::new(),
+            freed: BTreeMap::new(),
             order: VecDeque::new(),
             waiting_bytes: 0,
             free_slots: Default::default(),
@@ -230,9 +230,7 @@ impl Pool {
     fn damaged(&self, va: u64, block: &Block) -> Outcome<Option<u64>> {
         let end = va + block.bytes;
         let (zone, last) = match block.place {
-            Place::Slot { at, class } => {
-                (at..va, at + SLOT_SIZES.get(class).copied().unwrap_or(PAGE_SIZE))
-            }
+            Place::Slot { at, class } => (at..va, at + SLOT_SIZES.get(class).copied().unwrap_or(PAGE_SIZE)),
             Place::Pages { .. } => (va..va, end.next_multiple_of(PAGE_SIZE)),
         };
         if let Some(offset) = memory::first_other(zone.start, zone.end - zone.start, RED_ZONE)? {

@@ -70,7 +70,8 @@ impl Kernel {
                     cut -= 1;
                 }
                 let (part, more) = rest.split_at(cut);
-                self.events.emit(&Event::Log(Log { text: Text::new(part), more: u8::from(!more.is_empty()) }));
+                self.events
+                    .emit(&Event::Log(Log { text: Text::new(part), more: u8::from(!more.is_empty()) }));
                 if more.is_empty() {
                     break;
                 }

@@ -64,9 +64,9 @@ impl Registry {
     /// The key at `path` below `from`; names are parted by backslashes.
     #[must_use]
     pub fn open(&self, from: KeyId, path: &str) -> Option<KeyId> {
-        path.split('\\').filter(|name| !name.is_empty()).try_fold(from, |key, name| {
-            self.keys.get(key.0)?.children.get(&fold(name)).copied()
-        })
+        path.split('\\')
+            .filter(|name| !name.is_empty())
+            .try_fold(from, |key, name| self.keys.get(key.0)?.children.get(&fold(name)).copied())
     }
 
     /// Opens the key at the absolute `path`, making what is missing on the way.
@@ -139,10 +139,16 @@ mod tests {
         registry.set_text(parameters, "Name", "x");
         let found = registry.open(Registry::ROOT, r"\registry\MACHINE\system\currentcontrolset\SERVICES\Edu");
         assert_eq!(found, Some(service));
-        assert_eq!(registry.value(service, "memoryapi").map(|value| value.data.clone()), Some(vec![29, 0, 0, 0]));
+        assert_eq!(
+            registry.value(service, "memoryapi").map(|value| value.data.clone()),
+            Some(vec![29, 0, 0, 0])
+        );
         assert_eq!(registry.open(service, "parameters"), Some(parameters));
         assert_eq!(registry.create_below(service, r"\PARAMETERS\"), (parameters, false));
-        assert_eq!(registry.value(parameters, "NAME").map(|value| value.data.clone()), Some(vec![b'x', 0, 0, 0]));
+        assert_eq!(
+            registry.value(parameters, "NAME").map(|value| value.data.clone()),
+            Some(vec![b'x', 0, 0, 0])
+        );
         assert_eq!(registry.value(service, "Name"), None);
         assert_eq!(registry.open(service, "Parameters2"), None);
         assert!(registry.delete(parameters, "name"));

@@ -59,6 +59,7 @@ pub(crate) fn open_key(kernel: &Kernel, handle: u64, _access: u32, attributes: u
 }
 
 /// ZwCreateKey.
+#[expect(clippy::too_many_arguments, reason = "the prototype is Windows'")]
 pub(crate) fn create_key(
     kernel: &Kernel,
     handle: u64,
@@ -90,16 +91,17 @@ fn lay_out(class: KeyValueInformationClass, value: &Value) -> Option<(usize, Vec
     let kind = value.kind.to_le_bytes();
     let title = [0; 4];
     match class {
-        KeyValueInformationClass::BASIC => {
+        KeyValueInformationClass::BASIC_INFORMATION => {
             Some((12, [head(&[title, kind, length(&name)]), name].concat()))
         }
-        KeyValueInformationClass::PARTIAL => {
+        KeyValueInformationClass::PARTIAL_INFORMATION => {
             Some((12, [head(&[title, kind, length(&value.data)]), value.data.clone()].concat()))
         }
-        KeyValueInformationClass::FULL => {
+        KeyValueInformationClass::FULL_INFORMATION => {
             // The data starts at the next multiple of 8 behind the name (our choice; the offset says where).
             let offset = (20 + name.len()).next_multiple_of(8);
-            let fixed = head(&[title, kind, (offset as u32).to_le_bytes(), length(&value.data), length(&name)]);
+            let fixed =
+                head(&[title, kind, (offset as u32).to_le_bytes(), length(&value.data), length(&name)]);
             let mut all = [fixed, name].concat();
             all.resize(offset, 0);
             all.extend_from_slice(&value.data);
@@ -183,7 +185,13 @@ pub(crate) fn close(kernel: &Kernel, handle: u64) -> Outcome<u32> {
 }
 
 /// IoOpenDeviceRegistryKey: `kind` 1 is the device's hardware key, 2 its driver's (software) key.
-pub(crate) fn open_device_key(kernel: &Kernel, device: u64, kind: u32, _access: u32, handle: u64) -> Outcome<u32> {
+pub(crate) fn open_device_key(
+    kernel: &Kernel,
+    device: u64,
+    kind: u32,
+    _access: u32,
+    handle: u64,
+) -> Outcome<u32> {
     let Some(keys) = lock(&kernel.devices).get(&device).cloned() else {
         return Ok(NtStatus::INVALID_DEVICE_REQUEST.0);
     };

@@ -13,7 +13,7 @@ use super::state::Kernel;
 use super::trouble::Outcome;
 
 /// The Windows that drivers are told: Windows 11 22H2, 10.0.22621 (our choice).
-pub const BUILD: u32 = 22621;
+pub(super) const BUILD: u32 = 22621;
 /// `VER_PLATFORM_WIN32_NT`.
 const PLATFORM_NT: u32 = 2;
 /// `VER_NT_WORKSTATION`.

@@ -1,6 +1,6 @@
 //! The driver's address space: ranges of addresses, what is mapped there, and what stands behind.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dxgk_hw::{CpuVa, NoRoom, PAGE_SIZE, PageRun, PhysAddr, total_pages};
@@ -19,7 +19,7 @@ struct Inner {
     pool: Region,
     views: Region,
     users: Region,
-    held: HashMap<u64, Reservation>,
+    held: BTreeMap<u64, Reservation>,
     map: AddressMap,
 }
 
@@ -45,7 +45,7 @@ impl Space {
             pool: Region::new(Purpose::Pool, run),
             views: Region::new(Purpose::Views, run),
             users: Region::new(Purpose::UserViews, run),
-            held: HashMap::new(),
+            held: BTreeMap::new(),
             map: AddressMap::default(),
         };
         Self { ram, inner: Mutex::new(inner) }
@@ -75,7 +75,8 @@ impl Space {
         // Neighbouring frames need not be neighbours in the file (RAM has holes): map each piece that is.
         let mut done = 0;
         while done < run.pages {
-            let frame_at = |index: u64| run.start.checked_add(index).and_then(|pfn| self.ram.file_offset(pfn));
+            let frame_at =
+                |index: u64| run.start.checked_add(index).and_then(|pfn| self.ram.file_offset(pfn));
             let first = frame_at(done).ok_or(NoRoom)?;
             let last = frame_at(run.pages - 1).ok_or(NoRoom)?;
             let all = run.pages - done;
@@ -85,7 +86,8 @@ impl Space {
                 (1..all).find(|more| frame_at(done + more) != Some(first + more * PAGE_SIZE)).unwrap_or(all)
             };
             let at = offset + done * PAGE_SIZE;
-            let mapped = reservation.map_file(at, pages * PAGE_SIZE, self.ram.fd(), first, Protection::ReadWrite);
+            let mapped =
+                reservation.map_file(at, pages * PAGE_SIZE, self.ram.fd(), first, Protection::ReadWrite);
             mapped.map_err(|_| NoRoom)?;
             done += pages;
         }
@@ -110,8 +112,9 @@ impl Space {
     /// # Errors
     /// [`NoRoom`] when it overlaps a range that is there.
     pub fn note_device(&self, va: CpuVa, bytes: u64, physical: PhysAddr) -> Result<(), NoRoom> {
-        let base = va.get() - va.offset();
-        let length = va.offset().checked_add(bytes).and_then(|sum| sum.checked_next_multiple_of(PAGE_SIZE));
+        let base = va.get() - va.get() % PAGE_SIZE;
+        let length =
+            (va.get() % PAGE_SIZE).checked_add(bytes).and_then(|sum| sum.checked_next_multiple_of(PAGE_SIZE));
         let physical = PhysAddr::new(physical.get() - physical.offset());
         let mut inner = lock(&self.inner);
         let map = &mut inner.map;
@@ -121,7 +124,7 @@ impl Space {
 
     /// Forgets device memory noted by [`note_device`](Self::note_device).
     pub fn forget_device(&self, va: CpuVa) {
-        lock(&self.inner).map.remove(CpuVa::new(va.get() - va.offset()));
+        lock(&self.inner).map.remove(CpuVa::new(va.get() - va.get() % PAGE_SIZE));
     }
 
     /// Takes a mapping away; its addresses stay reserved and unreadable. `false` when none begins at `va`.
@@ -153,7 +156,13 @@ impl Space {
         }
     }
 
-    fn note(&self, purpose: Purpose, at: Reservation, usage: RangeUse, backing: Backing) -> Result<CpuVa, NoRoom> {
+    fn note(
+        &self,
+        purpose: Purpose,
+        at: Reservation,
+        usage: RangeUse,
+        backing: Backing,
+    ) -> Result<CpuVa, NoRoom> {
         let va = CpuVa::new(at.address());
         let mut inner = lock(&self.inner);
         if inner.map.insert(va, at.bytes(), usage, backing).is_err() {
@@ -168,7 +177,9 @@ impl Space {
 
 impl Inner {
     fn region(&mut self, purpose: Purpose) -> Option<&mut Region> {
-        [&mut self.pool, &mut self.views, &mut self.users].into_iter().find(|region| region.purpose() == purpose)
+        [&mut self.pool, &mut self.views, &mut self.users]
+            .into_iter()
+            .find(|region| region.purpose() == purpose)
     }
 
     fn region_of(&mut self, va: CpuVa) -> Option<&mut Region> {
@@ -184,7 +195,9 @@ fn merge(runs: &[PageRun]) -> Vec<PageRun> {
     let mut merged: Vec<PageRun> = Vec::with_capacity(runs.len());
     for run in runs.iter().filter(|run| run.pages != 0) {
         match merged.last_mut() {
-            Some(last) if last.start.get().checked_add(last.pages) == Some(run.start.get()) => last.pages += run.pages,
+            Some(last) if last.start.get().checked_add(last.pages) == Some(run.start.get()) => {
+                last.pages += run.pages
+            }
             _ => merged.push(*run),
         }
     }

@@ -1,7 +1,7 @@
 //! The kernel of one run: everything that its exports share.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -89,15 +89,15 @@ pub struct Kernel {
     pub(crate) structures: Mutex<Structures>,
     pub(crate) objects: Mutex<Objects>,
     pub(crate) registry: Mutex<Registry>,
-    pub(crate) mdls: Mutex<HashMap<u64, MdlRecord>>,
+    pub(crate) mdls: Mutex<BTreeMap<u64, MdlRecord>>,
     /// Mappings of MDLs by the first address returned.
-    pub(crate) mdl_views: Mutex<HashMap<u64, u64>>,
-    pub(crate) io_maps: Mutex<HashMap<u64, MmRecord>>,
-    pub(crate) contiguous: Mutex<HashMap<u64, MmRecord>>,
+    pub(crate) mdl_views: Mutex<BTreeMap<u64, u64>>,
+    pub(crate) io_maps: Mutex<BTreeMap<u64, MmRecord>>,
+    pub(crate) contiguous: Mutex<BTreeMap<u64, MmRecord>>,
     pub(crate) data: DataExports,
     pub(crate) entries: OnceLock<PortEntries>,
     /// Device objects with their registry keys.
-    pub(crate) devices: Mutex<HashMap<u64, DeviceKeys>>,
+    pub(crate) devices: Mutex<BTreeMap<u64, DeviceKeys>>,
     /// What runs when the driver lowered the level.
     lowered: OnceLock<Arc<dyn LevelLowered>>,
     pub(crate) graphics_device: u64,

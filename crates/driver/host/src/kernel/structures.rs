@@ -3,7 +3,7 @@
 //! On Windows these lie in pool. Here they have pages of their own, which are no RAM of the machine, so that a device can never
 //! reach them (our choice). A freed structure is filled and queues behind the other free ones of its size.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use dxgk_hw::CpuVa;
@@ -42,13 +42,13 @@ pub(crate) enum Content {
 /// The structures of one run.
 pub(crate) struct Structures {
     space: Arc<Space>,
-    live: HashMap<u64, (Place, Content)>,
+    live: BTreeMap<u64, (Place, Content)>,
     free: [VecDeque<u64>; SLOT_SIZES.len()],
 }
 
 impl Structures {
     pub(crate) fn new(space: Arc<Space>) -> Self {
-        Self { space, live: HashMap::new(), free: Default::default() }
+        Self { space, live: BTreeMap::new(), free: Default::default() }
     }
 
     /// `bytes` zeroed bytes at a multiple of 64; `None` when the host has no room.

@@ -2,7 +2,6 @@
 //!
 //! One list for ntoskrnl.exe and hal.dll alike: import libraries disagree about which of the two a routine comes from. The
 //! levels are those of the wdm.h pages' Requirements; they are recorded here for rules, not enforced.
-#![expect(unsafe_code, reason = "defines entry points that the driver calls")]
 #![expect(non_snake_case, reason = "the names are Windows'")]
 #![expect(clippy::too_many_arguments, reason = "the prototypes are Windows'")]
 
@@ -11,9 +10,7 @@ use dxgk_event::{Callback, Event, Phase};
 
 use super::state::{Kernel, current, serve};
 use super::trouble::Outcome;
-use super::{
-    io, mdl, mm, pool_calls, print, registry_calls as registry, rtl, stops, sync, thread,
-};
+use super::{io, mdl, mm, pool_calls, print, registry_calls as registry, rtl, stops, sync, thread};
 use crate::processor;
 use crate::thunk::VaList;
 

@@ -16,6 +16,7 @@ use crate::{fiber, processor};
 const CURRENT_THREAD: u64 = u64::MAX - 1;
 
 /// PsCreateSystemThread. Access, attributes, process and client id make no difference: there is one system process.
+#[expect(clippy::too_many_arguments, reason = "the prototype is Windows'")]
 pub(crate) fn create(
     kernel: &Kernel,
     handle: u64,
@@ -92,6 +93,7 @@ pub(crate) fn reference_by_handle(
 }
 
 /// ObReferenceObjectByHandleWithTag: the tag is for tracing.
+#[expect(clippy::too_many_arguments, reason = "the prototype is Windows'")]
 pub(crate) fn reference_by_handle_with_tag(
     kernel: &Kernel,
     handle: u64,
