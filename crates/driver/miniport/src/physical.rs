@@ -1,0 +1,197 @@
+//! Physical memory objects: the memory that works in every mode (WDDM 2.9).
+//!
+//! An object owns pages, a [`CpuView`] lets the processor at them, an [`Adl`](crate::Adl) the device. Both borrow the
+//! object, so both are gone before it is destroyed.
+
+use core::mem::ManuallyDrop;
+use core::ops::Deref;
+
+use dxgk_abi::callback::{
+    AccessMode, AllocateAdlFlags, AllocatePagesFlags, ArgCbCreatePhysicalMemoryObject,
+    ArgCbDestroyPhysicalMemoryObject, ArgCbMapPhysicalMemory, ArgCbUnmapPhysicalMemory, ContiguousParameters,
+    MdlParameters, MemoryCachingType, PhysicalMemoryParameters,
+};
+use dxgk_abi::{Handle, Pointer};
+
+use crate::adapter::Adapter;
+use crate::address::PhysicalAddress;
+use crate::adl::Adl;
+use crate::raw::memory::Memory;
+use crate::status::Result;
+
+/// Where an object's pages may lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The lowest physical address.
+    pub lowest: PhysicalAddress,
+    /// The highest physical address; all ones: anywhere.
+    pub highest: PhysicalAddress,
+}
+
+impl Placement {
+    /// Anywhere in RAM. Right for a driver that supports DMA remapping: what its device reaches is the logical
+    /// addresses' affair.
+    pub const ANYWHERE: Self = Self { lowest: PhysicalAddress(0), highest: PhysicalAddress(u64::MAX) };
+}
+
+/// A physical memory object, opened on the adapter. Destroyed when dropped.
+#[derive(Debug)]
+pub struct PhysicalMemory<'a> {
+    pub(crate) adapter: &'a Adapter,
+    object: Handle,
+    pub(crate) adapter_object: Handle,
+    size: u64,
+}
+
+impl<'a> PhysicalMemory<'a> {
+    /// An object of single nonpaged pages (`DXGK_PHYSICAL_MEMORY_TYPE_MDL`), zeroed, cached.
+    ///
+    /// # Errors
+    /// `DxgkCbCreatePhysicalMemoryObject`'s; `STATUS_NOT_SUPPORTED` below WDDM 2.9.
+    pub fn pages(adapter: &'a Adapter, bytes: u64, placement: Placement) -> Result<Self> {
+        let parameters = MdlParameters {
+            low_address: placement.lowest.0,
+            high_address: placement.highest.0,
+            flags: AllocatePagesFlags(0),
+            ..MdlParameters::default()
+        };
+        Self::create(adapter, bytes, PhysicalMemoryParameters::Mdl(parameters))
+    }
+
+    /// An object of one physical run (`DXGK_PHYSICAL_MEMORY_TYPE_CONTIGUOUS_MEMORY`), cached, that does not cross a
+    /// multiple of `boundary` bytes (a power of two; 0: no matter). Its contents are not zeroed.
+    ///
+    /// # Errors
+    /// As for [`Self::pages`].
+    pub fn contiguous(adapter: &'a Adapter, bytes: u64, placement: Placement, boundary: u64) -> Result<Self> {
+        let parameters = ContiguousParameters {
+            lowest_acceptable_address: placement.lowest.0,
+            highest_acceptable_address: placement.highest.0,
+            boundary_address_multiple: boundary,
+        };
+        Self::create(adapter, bytes, PhysicalMemoryParameters::Contiguous(parameters))
+    }
+
+    fn create(adapter: &'a Adapter, bytes: u64, parameters: PhysicalMemoryParameters) -> Result<Self> {
+        let mut argument = ArgCbCreatePhysicalMemoryObject {
+            adapter: adapter.handle(),
+            size: bytes,
+            cache_type: MemoryCachingType::CACHED,
+            ..ArgCbCreatePhysicalMemoryObject::default()
+        };
+        argument.set_parameters(parameters);
+        adapter.callbacks().create_physical_memory_object(&mut argument)?;
+        Ok(Self {
+            adapter,
+            object: argument.physical_memory_object,
+            adapter_object: argument.adapter_memory_object,
+            size: bytes,
+        })
+    }
+
+    /// Bytes asked for.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// `DxgkCbMapPhysicalMemory` of `bytes` bytes from `offset` on, for the kernel.
+    ///
+    /// # Errors
+    /// The callback's.
+    pub fn view(&self, offset: u64, bytes: u64) -> Result<CpuView<'_>> {
+        let mut argument = ArgCbMapPhysicalMemory {
+            physical_memory_object: self.object,
+            access_mode: AccessMode::KERNEL_MODE,
+            offset,
+            size: bytes,
+            ..ArgCbMapPhysicalMemory::default()
+        };
+        let memory = self.adapter.callbacks().view(&mut argument)?;
+        // The view may be larger than what was wanted; `offset` now says where that begins within it.
+        Ok(CpuView {
+            memory,
+            start: argument.offset,
+            release: ViewRelease {
+                adapter: self.adapter,
+                argument: ArgCbUnmapPhysicalMemory {
+                    physical_memory_object: self.object,
+                    base_address: argument.mapped_address,
+                    size: argument.size,
+                },
+            },
+        })
+    }
+
+    /// `DxgkCbAllocateAdl` of `bytes` bytes from `offset` on, both multiples of the page: what the device may use.
+    /// Without flags the list always has the array form.
+    ///
+    /// # Errors
+    /// The callback's.
+    pub fn adl(&self, offset: u64, bytes: u64, flags: AllocateAdlFlags) -> Result<Adl<'_>> {
+        Adl::allocate(self.adapter, self.adapter_object, offset, bytes, flags)
+    }
+
+    /// Never destroys it: a leak, which the port driver sees at the stop. For demonstrations.
+    pub fn leak(self) {
+        let _ = ManuallyDrop::new(self);
+    }
+}
+
+impl Drop for PhysicalMemory<'_> {
+    fn drop(&mut self) {
+        let mut argument = ArgCbDestroyPhysicalMemoryObject {
+            physical_memory_object: self.object,
+            adapter_memory_object: self.adapter_object,
+        };
+        // `VOID`: it can only fail when the offered table ends before the slot, and then nothing was created.
+        let _ = self.adapter.callbacks().destroy_physical_memory_object(&mut argument);
+    }
+}
+
+/// What undoes a view, once.
+#[derive(Debug)]
+pub(crate) struct ViewRelease<'m> {
+    pub(crate) adapter: &'m Adapter,
+    pub(crate) argument: ArgCbUnmapPhysicalMemory,
+}
+
+impl Drop for ViewRelease<'_> {
+    fn drop(&mut self) {
+        // `VOID`, as above.
+        let _ = self.adapter.callbacks().unmap_physical_memory(&mut self.argument);
+    }
+}
+
+/// The processor's view of a part of an object. Unmapped when dropped.
+#[derive(Debug)]
+pub struct CpuView<'m> {
+    memory: Memory,
+    start: u64,
+    pub(crate) release: ViewRelease<'m>,
+}
+
+impl CpuView<'_> {
+    /// Where the wanted part begins within the view, in bytes.
+    pub fn start(&self) -> usize {
+        usize::try_from(self.start).unwrap_or(usize::MAX)
+    }
+
+    /// `pMappedAddress`.
+    pub fn base(&self) -> Pointer {
+        self.release.argument.base_address
+    }
+
+    /// Never unmaps it: a leak, which the port driver sees at the stop. For demonstrations.
+    pub fn leak(self) {
+        let _ = ManuallyDrop::new(self);
+    }
+}
+
+impl Deref for CpuView<'_> {
+    type Target = Memory;
+
+    /// The whole view.
+    fn deref(&self) -> &Memory {
+        &self.memory
+    }
+}

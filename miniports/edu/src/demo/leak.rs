@@ -1,0 +1,22 @@
+//! LEAK-001: memory is still there when the device stops.
+
+use dxgk_miniport::{MdlPages, PhysicalMemory, Placement, Result};
+
+use crate::settings::MemoryApi;
+use crate::work::{PAGE, Work};
+
+pub(super) fn run(work: &Work<'_>) -> Result<()> {
+    match work.api {
+        MemoryApi::Wddm29 => {
+            let memory = PhysicalMemory::pages(work.adapter, PAGE, Placement::ANYWHERE)?;
+            // Correct: drop(memory);
+            memory.leak();
+        }
+        MemoryApi::Wddm24 => {
+            let pages = MdlPages::allocate(work.adapter, PAGE, Placement::ANYWHERE)?;
+            // Correct: drop(pages);
+            pages.leak();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! The miniport.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use dxgk_miniport::abi::life::{DISPLAY_ADAPTER_HW_ID, DevicePowerState};
+use dxgk_miniport::{Adapter, Driver, Miniport, PhysicalDevice, PowerChange, Query, Result, log};
+
+use crate::answers;
+use crate::device::Device;
+use crate::settings::Settings;
+use crate::work::Work;
+
+/// One edu device.
+#[derive(Debug)]
+pub struct Edu {
+    settings: Settings,
+    /// Whether the demo is still to come.
+    demo_due: AtomicBool,
+}
+
+/// What the driver has between start and stop.
+#[derive(Debug)]
+pub struct Started<'a> {
+    adapter: &'a Adapter,
+    device: Device<'a>,
+    /// Whether a round ran after the start.
+    worked: AtomicBool,
+}
+
+impl Edu {
+    /// One round after the start: the demo first, when it is due.
+    fn work(&self, started: &Started<'_>) -> Result<()> {
+        started.worked.store(true, Ordering::Relaxed);
+        let work = Work { adapter: started.adapter, device: &started.device, api: self.settings.api };
+        if let Some(demo) = self.settings.demo
+            && self.demo_due.swap(false, Ordering::Relaxed)
+        {
+            log!("edu: demo {}", demo.name);
+            demo.show(&work)?;
+        }
+        work.round()
+    }
+}
+
+impl Miniport for Edu {
+    type Started<'a> = Started<'a>;
+
+    fn add_device(driver: &'static Driver, _device: PhysicalDevice) -> Result<Self> {
+        let settings = Settings::read(driver)?;
+        Ok(Self { settings, demo_due: AtomicBool::new(settings.demo.is_some()) })
+    }
+
+    fn start_device<'a>(&'a self, adapter: &'a Adapter) -> Result<Started<'a>> {
+        let device = Device::open(adapter)?;
+        Work { adapter, device: &device, api: self.settings.api }.round()?;
+        log!("edu: started, {} offered, memory callbacks {:?}", adapter.version(), self.settings.api);
+        Ok(Started { adapter, device, worked: AtomicBool::new(false) })
+    }
+
+    fn stop_device<'a>(&'a self, started: Started<'a>) -> Result<()> {
+        if started.worked.load(Ordering::Relaxed) { Ok(()) } else { self.work(&started) }
+    }
+
+    fn query_adapter_info(&self, _started: Option<&Started<'_>>, query: Query<'_>) -> Result<()> {
+        answers::answer(self.settings.api, query)
+    }
+
+    /// Transfers are waited for, so none is in flight when the power goes; whatever the device forgot, the next round
+    /// writes anew.
+    fn set_power_state(&self, started: &Started<'_>, change: PowerChange) -> Result<()> {
+        if change.device_uid == DISPLAY_ADAPTER_HW_ID && change.state == DevicePowerState::D0 {
+            self.work(started)
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! A round of work: patterned data from RAM to the device and back to other pages, compared.
+
+use dxgk_miniport::abi::NtStatus;
+use dxgk_miniport::abi::callback::AllocateAdlFlags;
+use dxgk_miniport::{
+    Adapter, DeviceAddress, MdlMapping, MdlPages, Memory, NonPagedPool, PhysicalMemory, Placement, Result,
+    log,
+};
+
+use crate::device::{Device, PIECE};
+use crate::pattern;
+use crate::settings::MemoryApi;
+
+/// Bytes of a page.
+pub(crate) const PAGE: u64 = 4096;
+/// Bytes of scattered pages, and of a run.
+const SCATTERED: u64 = 64 * 1024;
+const RUN: u64 = 16 * 1024;
+/// Pages that are copied at most; the device's round trips are what a round costs.
+const COPIES: u64 = 4;
+/// `STATUS_DEVICE_DATA_ERROR`.
+const DATA_ERROR: NtStatus = NtStatus(0xC000_009C);
+
+/// What a round needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Work<'w> {
+    pub(crate) adapter: &'w Adapter,
+    pub(crate) device: &'w Device<'w>,
+    pub(crate) api: MemoryApi,
+}
+
+impl Work<'_> {
+    /// One round, by the rules.
+    pub(crate) fn round(&self) -> Result<()> {
+        match self.api {
+            MemoryApi::Wddm29 => self.objects(),
+            MemoryApi::Wddm24 => self.mdls(),
+        }
+    }
+
+    /// Physical memory objects: right in every mode.
+    fn objects(&self) -> Result<()> {
+        let pages = PhysicalMemory::pages(self.adapter, SCATTERED, Placement::ANYWHERE)?;
+        self.object(&pages, AllocateAdlFlags(0), 1)?;
+        let run = PhysicalMemory::contiguous(self.adapter, RUN, Placement::ANYWHERE, 0)?;
+        self.object(&run, AllocateAdlFlags::PREFER_CONTIGUOUS, 2)
+    }
+
+    /// One object: the processor through a view, the device through a list.
+    fn object(&self, memory: &PhysicalMemory<'_>, flags: AllocateAdlFlags, seed: u32) -> Result<()> {
+        let view = memory.view(0, memory.size())?;
+        let adl = memory.adl(0, memory.size(), flags)?;
+        let part = Part { memory: &view, start: view.start(), bytes: memory.size(), seed };
+        self.exchange(part, |offset| adl.device_address(offset))
+    }
+
+    /// Pages and MDL maps: right in isolation and without an IOMMU.
+    fn mdls(&self) -> Result<()> {
+        let pages = MdlPages::allocate(self.adapter, SCATTERED, Placement::ANYWHERE)?;
+        {
+            let view = pages.view()?;
+            let part = Part { memory: &view, start: 0, bytes: SCATTERED, seed: 1 };
+            self.exchange(part, |offset| pages.device_address(offset))?;
+        }
+        let block = NonPagedPool::allocate(RUN as usize)?;
+        let mdl = block.mdl()?;
+        let mapping = MdlMapping::map(self.adapter, &mdl)?;
+        let part = Part { memory: &block, start: 0, bytes: RUN, seed: 2 };
+        self.exchange(part, |offset| mapping.device_address(offset))
+    }
+
+    /// Copies pages of the first half to the second, through the device, and compares.
+    fn exchange<'d>(&self, part: Part<'_>, address: impl Fn(u64) -> Result<DeviceAddress<'d>>) -> Result<()> {
+        let half = part.bytes / 2;
+        for page in 0..COPIES.min(half / PAGE) {
+            let (from, to) = (page * PAGE, half + page * PAGE);
+            let seed = part.seed << 8 | page as u32;
+            pattern::fill(part.memory, part.start + from as usize, PAGE as usize, seed)?;
+            pattern::clear(part.memory, part.start + to as usize, PAGE as usize)?;
+            for piece in (0..PAGE).step_by(PIECE) {
+                self.device.read_ram(address(from + piece)?)?;
+                self.device.write_ram(address(to + piece)?)?;
+            }
+            let there = part.start + to as usize;
+            if let Some(offset) = pattern::first_difference(part.memory, there, PAGE as usize, seed)? {
+                log!("edu: what came back differs at offset {offset:#x} of memory {}", part.seed);
+                return Err(DATA_ERROR);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Memory to work on.
+#[derive(Clone, Copy, Debug)]
+struct Part<'m> {
+    memory: &'m Memory,
+    start: usize,
+    bytes: u64,
+    seed: u32,
+}
