@@ -94,8 +94,9 @@ impl Op {
                 tree.map(store, *at, runs, *access).map_err(said)
             }
             Self::Unmap { at, pages } => {
-                let detached = tree.unmap(store, *at, *pages, PartialLeaf::Split).map_err(said)?;
-                detached.into_iter().for_each(|table| table.give_back(store));
+                tree.unmap(store, *at, *pages, PartialLeaf::Split).map_err(said)?;
+                // No unit looks at these tables yet.
+                tree.settle(store, tree.pending(*at, *pages));
                 Ok(())
             }
         }

@@ -11,6 +11,7 @@ extern crate alloc;
 
 pub mod format;
 mod map;
+mod pending;
 mod runs;
 mod table;
 mod unmap;
@@ -19,7 +20,8 @@ mod walk;
 mod words;
 
 pub use format::{Entry, Format, Leaf, MAX_LEVELS, Malformed, VtdSecondStage};
+pub use pending::Pending;
 pub use runs::RunCursor;
-pub use table::{Detached, PartialLeaf, Table};
+pub use table::{PartialLeaf, Table};
 pub use walk::{Outcome, Step, Visit, Walk};
 pub use words::Store;

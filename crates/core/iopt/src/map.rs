@@ -54,7 +54,7 @@ impl<F: Format> Table<F> {
     ) -> Result<Landing, MapError> {
         let format = self.format;
         let choose = |ceiling| {
-            let leaf = format.largest_leaf(ceiling, at, frame, extent);
+            let leaf = self.largest_leaf(ceiling, at, frame, extent);
             // Off the granule: the nearest that the error type has to say.
             leaf.map(|(level, _)| level).ok_or(MapError::BeyondWidth(at))
         };
@@ -79,7 +79,8 @@ impl<F: Format> Table<F> {
         }
     }
 
-    /// Makes the tables that are missing, fills the lowest, links them from the bottom up.
+    /// Makes the tables that are missing, fills the lowest, links them from the bottom up. A detached table of
+    /// the same range is taken back instead of a fresh one (see [`pending`](crate::pending)).
     fn build(
         &mut self,
         store: Store<'_>,
@@ -88,25 +89,33 @@ impl<F: Format> Table<F> {
         runs: &mut RunCursor<'_>,
         access: Access,
     ) -> Result<u64, MapError> {
-        let mut fresh = [Pfn::default(); MAX_LEVELS];
+        // The lowest comes first.
+        let mut tables = [Pfn::default(); MAX_LEVELS];
+        let mut fresh = [false; MAX_LEVELS];
         let mut taken = 0;
-        let mut result = Err(MapError::NoFrame);
-        let mut level = landing.target;
-        // fresh[0] is the lowest table.
-        while level < landing.level {
-            let frames = self.format.table_frames(level);
-            let (Some(table), Some(slot)) = (store.take_table(frames), fresh.get_mut(taken)) else { break };
-            *slot = table;
+        for level in landing.target..landing.level {
+            let pages = 1u64 << (self.format.span_shift(level) - PAGE_SHIFT);
+            let old = self.detached_for(LogicalPage::new(at.get() & !(pages - 1)), pages);
+            let table = old.or_else(|| store.take_table(self.format.table_frames(level)));
+            let (Some(table), Some(slot), Some(is_fresh)) =
+                (table, tables.get_mut(taken), fresh.get_mut(taken))
+            else {
+                break;
+            };
+            (*slot, *is_fresh) = (table, old.is_none());
             taken += 1;
-            level += 1;
         }
-        let fresh = fresh.get(..taken).unwrap_or(&[]);
-        if level == landing.level {
-            result = self.link(store, landing, fresh, at, runs, access);
-        }
-        if result.is_err() {
-            for &table in fresh {
-                store.frames.give_frame(table);
+        let linked = tables.get(..taken).unwrap_or(&[]);
+        let result = if linked.len() as u32 == landing.level - landing.target {
+            self.link(store, landing, linked, at, runs, access)
+        } else {
+            Err(MapError::NoFrame)
+        };
+        for ((&table, is_fresh), level) in linked.iter().zip(fresh).zip(landing.target..) {
+            match (&result, is_fresh) {
+                (Ok(_), false) => self.reattach(table),
+                (Err(_), true) => store.give_table(table, self.format.table_frames(level)),
+                _ => {}
             }
         }
         result
@@ -116,7 +125,7 @@ impl<F: Format> Table<F> {
         &mut self,
         store: Store<'_>,
         landing: &Landing,
-        fresh: &[Pfn],
+        tables: &[Pfn],
         at: LogicalPage,
         runs: &mut RunCursor<'_>,
         access: Access,
@@ -125,11 +134,11 @@ impl<F: Format> Table<F> {
         let mut parent = Words::new(store.memory, landing.table).map_err(malformed)?;
         let mut below: Option<Pfn> = None;
         // Every table is looked at before the cursor moves: after that nothing can fail.
-        for &table in fresh {
+        for &table in tables {
             Words::new(store.memory, table).map_err(malformed)?;
         }
         let mut done = 0;
-        for (&table, level) in fresh.iter().zip(landing.target..) {
+        for (&table, level) in tables.iter().zip(landing.target..) {
             let mut words = Words::new(store.memory, table).map_err(malformed)?;
             match below {
                 None => done = self.fill(&mut words, level, at, runs, access)?,
@@ -165,7 +174,7 @@ impl<F: Format> Table<F> {
         while index < end
             && let Some((frame, extent)) = runs.peek()
             && let Some(here) = at.checked_add(done)
-            && let Some((leaf_level, shift)) = format.largest_leaf(level, here, frame, extent)
+            && let Some((leaf_level, shift)) = self.largest_leaf(level, here, frame, extent)
             && leaf_level == level
             && (frame.get() + (1 << (shift - PAGE_SHIFT)) - 1) >> (format.output_width() - PAGE_SHIFT) == 0
         {

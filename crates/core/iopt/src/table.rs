@@ -10,33 +10,9 @@ use alloc::vec::Vec;
 use dxgk_hw::{Access, LogicalPage, MachineMemory, MapError, PageRun, Pfn, total_pages};
 
 use crate::format::Format;
+use crate::pending::Detached;
 use crate::runs::RunCursor;
 use crate::words::Store;
-
-/// A table that nothing leads to any more. A unit may still have it in its caches: it is to be given back only
-/// after they have been invalidated for the range.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Detached {
-    /// Its first frame.
-    pub table: Pfn,
-    /// Number of frames.
-    pub frames: u64,
-    /// First page of the range that the table translated.
-    pub first: LogicalPage,
-    /// Pages of that range.
-    pub pages: u64,
-}
-
-impl Detached {
-    /// Gives the table's frames back.
-    pub fn give_back(self, store: Store<'_>) {
-        for nth in 0..self.frames {
-            if let Some(frame) = self.table.checked_add(nth) {
-                store.frames.give_frame(frame);
-            }
-        }
-    }
-}
 
 /// What to do about a large leaf that an unmap covers in part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +29,8 @@ pub enum PartialLeaf {
 pub struct Table<F> {
     pub(crate) format: F,
     pub(crate) root: Pfn,
+    pub(crate) detached: Vec<Detached>,
+    pub(crate) serial: u64,
 }
 
 impl<F: Format> Table<F> {
@@ -62,13 +40,13 @@ impl<F: Format> Table<F> {
     /// [`MapError::NoFrame`].
     pub fn new(format: F, store: Store<'_>) -> Result<Self, MapError> {
         let root = store.take_table(format.table_frames(format.root_level())).ok_or(MapError::NoFrame)?;
-        Ok(Self { format, root })
+        Ok(Self::at(format, root))
     }
 
     /// A tree that already stands in memory, made by anybody.
     #[must_use]
     pub const fn at(format: F, root: Pfn) -> Self {
-        Self { format, root }
+        Self { format, root, detached: Vec::new(), serial: 0 }
     }
 
     /// The format.
@@ -97,8 +75,7 @@ impl<F: Format> Table<F> {
     /// format and the alignment permit. All or nothing.
     ///
     /// # Errors
-    /// [`MapError`]. Everything is then as before; tables made on the way have been given back, so a tree that a
-    /// unit walks needs the steps and an invalidation instead.
+    /// [`MapError`]. Everything is then unmapped again, and the tables made on the way are [pending](Self::pending).
     pub fn map(
         &mut self,
         store: Store<'_>,
@@ -114,9 +91,7 @@ impl<F: Format> Table<F> {
                 Ok(0) => return Ok(()),
                 Ok(pages) => done += pages,
                 Err(error) => {
-                    let mut detached = Vec::new();
-                    self.unmap_steps(store.memory, at, done, &mut detached)?;
-                    detached.into_iter().for_each(|table| table.give_back(store));
+                    self.unmap_steps(store.memory, at, done)?;
                     return Err(error);
                 }
             }
@@ -124,8 +99,8 @@ impl<F: Format> Table<F> {
         Err(MapError::BeyondWidth(at))
     }
 
-    /// Clears the entries of `pages` pages from `at`, and returns the tables that this has emptied. All or
-    /// nothing.
+    /// Clears the entries of `pages` pages from `at`. All or nothing. Tables that this empties are taken out of the
+    /// tree, and wait as [pending](Self::pending) for the invalidation.
     ///
     /// # Errors
     /// [`MapError`]; nothing was cleared then (large leaves may have been split).
@@ -135,7 +110,7 @@ impl<F: Format> Table<F> {
         at: LogicalPage,
         pages: u64,
         partial: PartialLeaf,
-    ) -> Result<Vec<Detached>, MapError> {
+    ) -> Result<(), MapError> {
         self.check_width(at, pages)?;
         let mut checked = 0;
         while checked < pages {
@@ -146,9 +121,7 @@ impl<F: Format> Table<F> {
             self.split_at(store, at)?;
             self.split_at(store, at.checked_add(pages).ok_or(MapError::BeyondWidth(at))?)?;
         }
-        let mut detached = Vec::new();
-        self.unmap_steps(store.memory, at, pages, &mut detached)?;
-        Ok(detached)
+        self.unmap_steps(store.memory, at, pages)
     }
 
     fn unmap_steps(
@@ -156,12 +129,11 @@ impl<F: Format> Table<F> {
         memory: &dyn MachineMemory,
         at: LogicalPage,
         pages: u64,
-        detached: &mut Vec<Detached>,
     ) -> Result<(), MapError> {
         let mut done = 0;
         while done < pages {
             let next = at.checked_add(done).ok_or(MapError::BeyondWidth(at))?;
-            done += self.unmap_step(memory, next, pages - done, detached)?;
+            done += self.unmap_step(memory, next, pages - done)?;
         }
         Ok(())
     }

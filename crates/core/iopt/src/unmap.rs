@@ -1,11 +1,9 @@
 //! Unmapping, one table at a time.
 
-use alloc::vec::Vec;
-
 use dxgk_hw::{LogicalPage, MachineMemory, MapError, PAGE_SHIFT, Pfn};
 
 use crate::format::{Entry, Format, Leaf, MAX_LEVELS};
-use crate::table::{Detached, PartialLeaf, Table};
+use crate::table::{PartialLeaf, Table};
 use crate::words::{Store, Words};
 
 /// The tables from the root down to the one that has the leaf, and the leaf.
@@ -85,7 +83,7 @@ impl<F: Format> Table<F> {
         }
     }
 
-    /// Clears the leaves of the pages from `at` on, as far as one table has them, and appends the tables that
+    /// Clears the leaves of the pages from `at` on, as far as one table has them, and detaches the tables that
     /// this emptied. Returns the pages cleared, 1..=`pages`. A leaf that is covered in part stays.
     ///
     /// # Errors
@@ -96,7 +94,6 @@ impl<F: Format> Table<F> {
         memory: &dyn MachineMemory,
         at: LogicalPage,
         pages: u64,
-        detached: &mut Vec<Detached>,
     ) -> Result<u64, MapError> {
         let path = self.path(memory, at)?.ok_or(MapError::NotMapped(at))?;
         let (table, level) = path.lowest();
@@ -130,7 +127,7 @@ impl<F: Format> Table<F> {
         if done == 0 {
             return Err(MapError::NotMapped(at));
         }
-        self.detach_empty(memory, at, &path, first..index, detached)?;
+        self.detach_empty(memory, at, &path, first..index)?;
         Ok(done)
     }
 
@@ -142,7 +139,6 @@ impl<F: Format> Table<F> {
         at: LogicalPage,
         path: &Path,
         mut cleared: core::ops::Range<u64>,
-        detached: &mut Vec<Detached>,
     ) -> Result<(), MapError> {
         let malformed = |_| MapError::Malformed(at);
         let tables = path.tables.get(..path.depth).unwrap_or(&[]);
@@ -160,12 +156,8 @@ impl<F: Format> Table<F> {
             let index = self.format.index(parent_level, at.address());
             Words::new(memory, parent).and_then(|mut words| words.store(index, 0)).map_err(malformed)?;
             let pages = 1u64 << (self.format.span_shift(level) - PAGE_SHIFT);
-            detached.push(Detached {
-                table,
-                frames: self.format.table_frames(level),
-                first: LogicalPage::new(at.get() & !(pages - 1)),
-                pages,
-            });
+            let first = LogicalPage::new(at.get() & !(pages - 1));
+            self.detach(table, self.format.table_frames(level), first, pages);
             cleared = index..index + 1;
         }
         Ok(())

@@ -217,10 +217,9 @@ impl<F: Format> Table<F> {
             }
             ControlFlow::Continue(())
         });
-        for (table, frames) in tables {
-            for nth in 0..frames {
-                store.frames.give_frame(Pfn::new(table.get() + nth));
-            }
+        let detached = self.detached.iter().map(|old| (old.table, old.frames));
+        for (table, frames) in tables.into_iter().chain(detached) {
+            store.give_table(table, frames);
         }
     }
 }

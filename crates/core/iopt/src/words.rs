@@ -19,6 +19,14 @@ impl Store<'_> {
     pub(crate) fn take_table(&self, frames: u64) -> Option<Pfn> {
         if frames == 1 { self.frames.take_frame() } else { None }
     }
+
+    pub(crate) fn give_table(&self, table: Pfn, frames: u64) {
+        for nth in 0..frames {
+            if let Some(frame) = table.checked_add(nth) {
+                self.frames.give_frame(frame);
+            }
+        }
+    }
 }
 
 /// The entries of one table. Asks memory once per frame, not once per entry.
