@@ -109,16 +109,21 @@ impl Edu {
             Direction::FromRam => (at.get(), inside, START),
             Direction::ToRam => (inside, at.get(), START | TO_RAM),
         };
-        self.qemu.writeq_all(&[
-            (self.register(DMA_SOURCE), source),
-            (self.register(DMA_DESTINATION), destination),
-            (self.register(DMA_COUNT), bytes),
-            (self.register(DMA_COMMAND), command),
-        ])?;
+        let register = |offset| PhysAddr::new(self.registers.get() + offset);
+        let write = |offset, value: u64| format!("writeq {} {value:#x}", register(offset));
+        let mut commands = vec![
+            write(DMA_SOURCE, source),
+            write(DMA_DESTINATION, destination),
+            write(DMA_COUNT, bytes),
+            write(DMA_COMMAND, command),
+        ];
+        let poll = format!("readq {}", register(DMA_COMMAND));
         let start = Instant::now();
         loop {
-            self.qemu.let_time_pass(DMA_DELAY_NS)?;
-            let value = self.qemu.readq(self.register(DMA_COMMAND))?;
+            commands.extend(self.qemu.step_command(DMA_DELAY_NS));
+            commands.push(poll.clone());
+            let answer = self.qemu.ask_all(&commands)?.pop().unwrap_or_default();
+            let value = self.qemu.number(&poll, answer)?;
             if value & START == 0 {
                 return Ok(());
             }
@@ -130,10 +135,7 @@ impl Edu {
                     value,
                 });
             }
+            commands.clear();
         }
-    }
-
-    fn register(&self, offset: u64) -> PhysAddr {
-        PhysAddr::new(self.registers.get() + offset)
     }
 }
