@@ -207,10 +207,10 @@ impl<P: Platform> SysMm<P> {
                 Entry::Pages(pages) if Some(pages.adapter) == owner => {
                     leaks.push(Leak::new(&pages.note(handle), false));
                 }
-                Entry::Physical(object) if object.creator.map(|(number, _)| number) == owner => {
+                Entry::Physical(object) if object.creator.map(|it| it.number) == owner => {
                     leaks.push(Leak::new(&object.note(handle), object.destroyed));
                 }
-                Entry::AdapterMemory(object) if Some(object.adapter) == owner => {
+                Entry::AdapterMemory(object) if Some(object.owner.number) == owner => {
                     leaks.push(Leak::new(&object.note(handle), object.closed));
                 }
                 _ => {}
@@ -250,43 +250,37 @@ impl<P: Platform> SysMm<P> {
     }
 
     fn reclaim_views(&self, owner: Option<u32>) {
-        loop {
-            let mut records = self.records.lock();
-            let Some(base) = records.views.iter().find(|(_, view)| view.adapter == owner).map(|(at, _)| *at)
-            else {
-                return;
-            };
-            let Some(view) = records.views.remove(&base) else { return };
-            drop(records);
-            self.end_view(base, &view);
-        }
+        let mut gone = Vec::new();
+        let mut records = self.records.lock();
+        gone.extend(records.views.extract_if(.., |_, view| view.adapter == owner));
+        drop(records);
+        gone.iter().for_each(|(base, view)| self.end_view(*base, view));
     }
 
     fn reclaim_adls(&self, number: u32) {
-        loop {
-            let mut records = self.records.lock();
-            let Some(at) = records.adls.iter().find(|(_, adl)| adl.adapter == number).map(|(at, _)| *at)
-            else {
-                return;
-            };
-            let Some(adl) = records.adls.remove(&at) else { return };
-            drop(records);
-            self.end_adl(at, adl);
-        }
+        let mut gone = Vec::new();
+        let mut records = self.records.lock();
+        gone.extend(records.adls.extract_if(.., |_, adl| adl.adapter == number));
+        drop(records);
+        gone.into_iter().for_each(|(at, adl)| self.end_adl(at, adl));
     }
 
     fn reclaim_page_mappings(&self, number: u32) {
-        loop {
-            let mut records = self.records.lock();
-            let found = records.handles.iter().find_map(|(handle, entry)| match entry {
+        let mut records = self.records.lock();
+        let owned: Vec<_> = records
+            .handles
+            .iter()
+            .filter_map(|(handle, entry)| match entry {
                 Entry::Pages(pages) if pages.adapter == number => Some((handle, pages.kind)),
                 _ => None,
-            });
-            let Some((handle, kind)) = found else { return };
-            let Ok(pages) = records.take_pages(handle, kind) else { return };
-            drop(records);
-            self.end_page_mapping(handle, pages);
-        }
+            })
+            .collect();
+        let gone: Vec<_> = owned
+            .into_iter()
+            .filter_map(|(handle, kind)| records.take_pages(handle, kind).ok().map(|pages| (handle, pages)))
+            .collect();
+        drop(records);
+        gone.into_iter().for_each(|(handle, pages)| self.end_page_mapping(handle, pages));
     }
 
     fn reclaim_objects(&self, owner: Option<u32>) {
@@ -294,11 +288,11 @@ impl<P: Platform> SysMm<P> {
         let mut touched = Vec::new();
         for (handle, entry) in records.handles.iter_mut() {
             match entry {
-                Entry::AdapterMemory(object) if owner.is_some() && Some(object.adapter) == owner => {
+                Entry::AdapterMemory(object) if owner.is_some() && Some(object.owner.number) == owner => {
                     object.closed = true;
                     touched.push(object.physical);
                 }
-                Entry::Physical(object) if object.creator.map(|(number, _)| number) == owner => {
+                Entry::Physical(object) if object.creator.map(|it| it.number) == owner => {
                     object.destroyed = true;
                     touched.push(handle);
                 }

@@ -39,11 +39,11 @@ impl FreeRanges {
         if from >= to {
             return;
         }
-        if let Some((start, end)) = self.ranges.range(..=from).next_back().map(|(a, b)| (*a, *b)) {
-            if end >= from {
-                self.ranges.remove(&start);
-                (from, to) = (start, to.max(end));
-            }
+        if let Some((start, end)) = self.ranges.range(..=from).next_back().map(|(a, b)| (*a, *b))
+            && end >= from
+        {
+            self.ranges.remove(&start);
+            (from, to) = (start, to.max(end));
         }
         while let Some((start, end)) = self.ranges.range(from..=to).next().map(|(a, b)| (*a, *b)) {
             self.ranges.remove(&start);
@@ -53,6 +53,9 @@ impl FreeRanges {
     }
 
     fn take(&mut self, from: u64, to: u64) {
+        if from >= to {
+            return;
+        }
         let hit: Vec<(u64, u64)> = self
             .ranges
             .range(..to)

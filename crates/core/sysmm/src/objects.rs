@@ -34,6 +34,14 @@ pub(crate) struct LogicalAdapter<P: Platform> {
     pub(crate) removed: bool,
 }
 
+/// The adapter that something belongs to.
+#[derive(Clone, Copy)]
+pub(crate) struct Owner {
+    pub(crate) handle: Handle,
+    pub(crate) number: u32,
+    pub(crate) logical: u32,
+}
+
 /// Pages for an MDL, or a mapped MDL of the driver's.
 pub(crate) struct PageMapping<P: Platform> {
     pub(crate) object: u64,
@@ -50,8 +58,8 @@ pub(crate) struct PageMapping<P: Platform> {
 /// A physical memory object.
 pub(crate) struct PhysicalMemory {
     pub(crate) object: u64,
-    /// Number and logical adapter of the adapter that it was created for.
-    pub(crate) creator: Option<(u32, u32)>,
+    /// The adapter that it was created for.
+    pub(crate) creator: Option<Owner>,
     pub(crate) bytes: u64,
     pub(crate) contiguous: bool,
     pub(crate) cache: CacheType,
@@ -74,8 +82,7 @@ pub(crate) struct AdapterMemory {
     /// The physical memory object's number.
     pub(crate) parent: u64,
     pub(crate) physical: Handle,
-    pub(crate) adapter: u32,
-    pub(crate) logical: u32,
+    pub(crate) owner: Owner,
     pub(crate) adls: u32,
     /// Closed by the driver; lives on for its ADLs.
     pub(crate) closed: bool,
@@ -115,9 +122,9 @@ pub(crate) struct RegisterMap {
     pub(crate) object: u64,
     pub(crate) kind: ObjectKind,
     pub(crate) adapter: u32,
-    /// Physical address, or first port.
-    pub(crate) base: u64,
     pub(crate) bytes: u64,
+    /// The pages that hold the registers; empty for ports.
+    pub(crate) list: ListRef,
     pub(crate) cache: CacheType,
     pub(crate) owner: ViewOwner,
 }
@@ -156,6 +163,12 @@ pub(crate) struct Settled {
     pub(crate) released: Vec<ObjectNote>,
     /// Object, logical adapter, pages, and whether they are safe to give back.
     pub(crate) pages: Option<(u64, u32, Arc<[PageRun]>, bool)>,
+}
+
+impl<P: Platform> Place<P> {
+    pub(crate) fn owner(&self) -> Owner {
+        Owner { handle: self.handle, number: self.number, logical: self.logical }
+    }
 }
 
 impl<P: Platform> Records<P> {
@@ -214,20 +227,12 @@ impl<P: Platform> Records<P> {
         self.place(handle)
     }
 
-    pub(crate) fn adapter_handle(&self, number: u32) -> Option<Handle> {
-        self.handles.iter().find_map(|(handle, entry)| match entry {
-            Entry::Adapter(adapter) if adapter.number == number => Some(handle),
-            _ => None,
-        })
-    }
-
-    /// Whether the numbered adapter may be worked for; one that was removed may not.
-    pub(crate) fn ready(&self, number: u32) -> Result<(), CallError> {
-        let ready = self.handles.iter().any(|(_, entry)| match entry {
-            Entry::Adapter(adapter) => adapter.number == number && !adapter.stopped,
-            _ => false,
-        });
-        if ready { Ok(()) } else { Err(NtStatus::DEVICE_NOT_READY.into()) }
+    /// Whether an adapter that something belongs to may be worked for; one that was removed may not.
+    pub(crate) fn ready(&self, owner: Owner) -> Result<(), CallError> {
+        match self.adapter(owner.handle) {
+            Ok(adapter) if !adapter.stopped => Ok(()),
+            _ => Err(NtStatus::DEVICE_NOT_READY.into()),
+        }
     }
 
     pub(crate) fn pages(&self, handle: Handle, kind: HandleKind) -> Result<&PageMapping<P>, HandleError> {
@@ -298,7 +303,7 @@ impl<P: Platform> Records<P> {
         let Ok(object) = self.physical_mut(physical) else { return settled };
         if object.destroyed && object.opened.is_none() && object.adls == 0 && object.views == 0 {
             settled.released.push(object.note(physical));
-            let logical = object.creator.map_or(u32::MAX, |(_, logical)| logical);
+            let logical = object.creator.map_or(u32::MAX, |owner| owner.logical);
             settled.pages = Some((object.object, logical, Arc::clone(&object.runs), !object.tainted));
             let _ = self.handles.remove(physical, HandleKind::PhysicalMemory);
         }
@@ -324,7 +329,7 @@ impl PhysicalMemory {
     pub(crate) fn note(&self, handle: Handle) -> ObjectNote {
         ObjectNote {
             pages: self.list,
-            adapter: self.creator.map(|(number, _)| number),
+            adapter: self.creator.map(|owner| owner.number),
             cache: self.cache,
             flags: u8::from(self.contiguous),
             ..ObjectNote::new(self.object, ObjectKind::PhysicalMemory, handle.0, self.bytes)
@@ -336,7 +341,7 @@ impl AdapterMemory {
     pub(crate) fn note(&self, handle: Handle) -> ObjectNote {
         ObjectNote {
             parent: self.parent,
-            adapter: Some(self.adapter),
+            adapter: Some(self.owner.number),
             ..ObjectNote::new(self.object, ObjectKind::AdapterMemory, handle.0, 0)
         }
     }
@@ -386,7 +391,7 @@ impl RegisterMap {
     pub(crate) fn note(&self, address: u64) -> ObjectNote {
         ObjectNote {
             va: address,
-            parent: self.base,
+            pages: self.list,
             adapter: Some(self.adapter),
             cache: self.cache,
             ..ObjectNote::new(self.object, self.kind, address, self.bytes)

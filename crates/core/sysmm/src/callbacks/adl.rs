@@ -3,8 +3,8 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use dxgk_abi::Handle;
 use dxgk_abi::callback::{AllocateAdlFlags, ArgCbAllocateAdl, ArgCbFreeAdl};
-use dxgk_abi::{Handle, NtStatus};
 use dxgk_hw::{AdlShape, CpuVa, DriverMemory, PAGE_SIZE, PageRun, total_pages};
 
 use super::{Caller, INVALID, pages_of};
@@ -52,10 +52,9 @@ fn device_pages<P: Platform>(placement: &Placement<P>, list: &[PageRun]) -> Vec<
 impl<P: Platform> Records<P> {
     fn reserve_adl(&mut self, args: &ArgCbAllocateAdl) -> Result<Wanted<P>, CallError> {
         let opened = self.live_adapter_memory(args.adapter_memory_object)?;
-        let (physical, number, logical, parent) =
-            (opened.physical, opened.adapter, opened.logical, opened.object);
-        let handle = self.adapter_handle(number).ok_or(NtStatus::DEVICE_NOT_READY)?;
-        self.ready(number)?;
+        let (physical, owner, parent) = (opened.physical, opened.owner, opened.object);
+        self.ready(owner)?;
+        let place = self.place(owner.handle)?;
         let memory = self.live_physical(physical)?;
         let end = args.offset.checked_add(args.size).ok_or(INVALID)?;
         let pages = pages_of(args.size)?;
@@ -76,7 +75,7 @@ impl<P: Platform> Records<P> {
         };
         memory.adls += 1;
         self.live_adapter_memory(args.adapter_memory_object)?.adls += 1;
-        let place = Place { handle, number, logical, domain: self.domain(logical) };
+
         Ok(Wanted { place, physical, parent, runs, single_run: require })
     }
 
@@ -162,8 +161,8 @@ impl<P: Platform> SysMm<P> {
     /// this adapter memory object. Windows returns nothing.
     pub fn free_adl(&self, _caller: &Caller, args: &ArgCbFreeAdl) -> Result<(), CallError> {
         let mut records = self.records.lock();
-        let number = records.adapter_memory_mut(args.adapter_memory_object)?.adapter;
-        records.ready(number)?;
+        let owner = records.adapter_memory_mut(args.adapter_memory_object)?.owner;
+        records.ready(owner)?;
         let at = args.adl.0;
         if records.adls.get(&at).is_none_or(|adl| adl.adapter_memory != args.adapter_memory_object) {
             return Err(INVALID);

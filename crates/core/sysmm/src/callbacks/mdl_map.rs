@@ -6,19 +6,23 @@ use alloc::vec::Vec;
 use dxgk_abi::callback::{ArgCbMapMdlToIoMmu, ArgCbUnmapMdlFromIoMmu};
 use dxgk_abi::mdl::{Mdl, MdlFlags};
 use dxgk_abi::{Handle, NtStatus};
-use dxgk_hw::{CacheType, CpuVa, DriverMemory, PAGE_SIZE, PageRun};
+use dxgk_hw::{CacheType, CpuVa, DriverMemory, PAGE_SIZE, PageRun, total_pages};
 
 use super::{Caller, INVALID};
 use crate::SysMm;
 use crate::error::CallError;
 use crate::handles::HandleKind;
 use crate::objects::{PageMapping, Place, Records};
+use crate::pages::PageListError;
 use crate::platform::Platform;
 use crate::runs;
 
 /// Above this many pages the array no longer fits what `Size`, a signed 16-bit field, can say; Windows makes such MDLs
 /// all the same, so `Size` is checked below it only.
 const SIZED_PAGES: u64 = (i16::MAX as u64 - size_of::<Mdl>() as u64) / 8;
+
+/// No page number above this has an address.
+const HIGHEST_PAGE: u64 = u64::MAX / PAGE_SIZE;
 
 /// The number of pages of an MDL that may be mapped.
 ///
@@ -70,10 +74,19 @@ impl<P: Platform> SysMm<P> {
         let header = self.platform.driver().mdl_header(mdl).map_err(|_| INVALID)?;
         let count = checked_page_count(&header)?;
         let mut list: Vec<PageRun> = Vec::new();
-        let read =
-            self.platform.driver().mdl_pages(mdl, count, &mut |page| runs::push(&mut list, page.get(), 1));
+        let mut numbers_are_pages = true;
+        let read = self.platform.driver().mdl_pages(mdl, count, &mut |page| {
+            numbers_are_pages &= page.get() <= HIGHEST_PAGE;
+            runs::push(&mut list, page.get(), 1);
+        });
         read.map_err(|_| INVALID)?;
-        self.pages.pin(&list).map_err(|_| INVALID)?;
+        if !numbers_are_pages || total_pages(&list) != count {
+            return Err(INVALID);
+        }
+        self.pages.pin(&list).map_err(|refused| match refused {
+            PageListError::TooManyMaps(_) => CallError::Status(NtStatus::INSUFFICIENT_RESOURCES),
+            PageListError::NotRam(_) | PageListError::NotOwned(_) => INVALID,
+        })?;
         let list: Arc<[PageRun]> = Arc::from(list);
         let object = self.object_number();
         let arena = self.note_list(&list);

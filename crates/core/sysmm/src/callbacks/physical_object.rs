@@ -61,15 +61,7 @@ fn contiguous_request(size: u64, parameters: &ContiguousParameters) -> Result<Pa
 impl<P: Platform> Records<P> {
     /// Opens an object for an adapter. The handle is null when there is none left.
     fn open(&mut self, physical: Handle, parent: u64, place: &Place<P>, object: u64) -> Option<Handle> {
-        let opened = AdapterMemory {
-            object,
-            parent,
-            physical,
-            adapter: place.number,
-            logical: place.logical,
-            adls: 0,
-            closed: false,
-        };
+        let opened = AdapterMemory { object, parent, physical, owner: place.owner(), adls: 0, closed: false };
         self.handles.insert(HandleKind::AdapterMemory, Entry::AdapterMemory(opened)).ok()
     }
 
@@ -78,10 +70,10 @@ impl<P: Platform> Records<P> {
         let object = self.physical_mut(physical)?;
         let (opened, creator) = (object.opened, object.creator);
         let user = match opened {
-            Some(handle) => Some(self.adapter_memory_mut(handle)?.adapter),
-            None => creator.map(|(number, _)| number),
+            Some(handle) => Some(self.adapter_memory_mut(handle)?.owner),
+            None => creator,
         };
-        user.map_or(Ok(()), |number| self.ready(number))
+        user.map_or(Ok(()), |owner| self.ready(owner))
     }
 }
 
@@ -109,7 +101,7 @@ impl<P: Platform> SysMm<P> {
         let (object, opened) = (self.object_number(), place.as_ref().map(|_| self.object_number()));
         let memory = PhysicalMemory {
             object,
-            creator: place.as_ref().map(|place| (place.number, place.logical)),
+            creator: place.as_ref().map(Place::owner),
             bytes: Self::bytes_of(&runs),
             contiguous: matches!(request.layout, Layout::Contiguous { .. })
                 && matches!(args.parameters(), Some(PhysicalMemoryParameters::Contiguous(_))),
@@ -224,8 +216,8 @@ impl<P: Platform> SysMm<P> {
     ) -> Result<(), CallError> {
         let mut records = self.records.lock();
         let opened = records.live_adapter_memory(args.adapter_memory_object)?;
-        let (adapter, physical, adls) = (opened.adapter, opened.physical, opened.adls);
-        records.ready(adapter)?;
+        let (owner, physical, adls) = (opened.owner, opened.physical, opened.adls);
+        records.ready(owner)?;
         let violation = (adls != 0).then(|| CallError::fatal(SysMmFatalError::UNLOCKED_WITH_LIVE_ADLS));
         if let (Some(violation), Strictness::Windows) = (violation, self.policy.strictness) {
             return Err(violation);

@@ -2,8 +2,8 @@
 
 use dxgk_abi::Handle;
 use dxgk_abi::callback::MemoryCachingType;
-use dxgk_event::ObjectKind;
-use dxgk_hw::{CacheType, CpuVa, DriverMemory, PhysAddr, RegisterWindow, ViewOwner};
+use dxgk_event::{ListRef, ObjectKind};
+use dxgk_hw::{CacheType, CpuVa, DriverMemory, PAGE_SIZE, PageRun, PhysAddr, RegisterWindow, ViewOwner};
 
 use super::{Caller, INVALID, cache_type};
 use crate::SysMm;
@@ -27,6 +27,13 @@ pub struct MapMemoryArgs {
     pub map_to_user_mode: bool,
     /// `CacheType` (MEMORY_CACHING_TYPE): MmNonCached, MmCached or MmWriteCombined; ignored for ports (our choice).
     pub cache_type: u32,
+}
+
+/// The pages that hold a window of registers, whose address was checked not to overflow.
+fn window_pages(args: &MapMemoryArgs) -> PageRun {
+    let first = PhysAddr::new(args.translated_address).page();
+    let end = args.translated_address.saturating_add(u64::from(args.length)).div_ceil(PAGE_SIZE);
+    PageRun::new(first, end - first.get())
 }
 
 impl<P: Platform> SysMm<P> {
@@ -82,8 +89,8 @@ impl<P: Platform> SysMm<P> {
             self.platform.driver().map_registers(window).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?
         };
         let object = self.object_number();
-        let map =
-            RegisterMap { object, kind, adapter: number, base: args.translated_address, bytes, cache, owner };
+        let list = if args.in_io_space { ListRef::default() } else { self.note_list(&[window_pages(args)]) };
+        let map = RegisterMap { object, kind, adapter: number, bytes, list, cache, owner };
         let note = map.note(address.get());
         let mut records = self.records.lock();
         if let Err(error) = records.place(device) {

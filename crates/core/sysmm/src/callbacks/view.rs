@@ -53,7 +53,7 @@ impl<P: Platform> SysMm<P> {
         let pages = end.div_ceil(PAGE_SIZE) - first;
         memory.views += 1;
         let (list, cache) = (alloc::sync::Arc::clone(&memory.runs), memory.cache);
-        let (parent, adapter) = (memory.object, memory.creator.map(|(number, _)| number));
+        let (parent, adapter) = (memory.object, memory.creator.map(|owner| owner.number));
         drop(records);
 
         let part = runs::slice(&list, first, pages);
