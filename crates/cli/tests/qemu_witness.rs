@@ -10,7 +10,7 @@
 
 #![expect(clippy::print_stderr, reason = "what was witnessed, or that nothing was, has to be heard")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -23,20 +23,16 @@ use dxgk_qemu::{
 };
 use serde_json::{Value, json};
 
-const LISTS: u64 = 128;
-const GIB: u64 = 1 << 30;
-const PAGE: u64 = 4096;
-/// Pages in a 2 MiB and in a 1 GiB leaf.
-const LARGE: u64 = 512;
-const HUGE: u64 = 512 * 512;
-/// Pages in the 48-bit address space of a four-level table.
-const WIDTH: u64 = 1 << 36;
+#[path = "qemu_witness/lists.rs"]
+mod lists;
 
-/// RAM is 2 GiB from 0 and the rest from 4 GiB. Frames to be mapped come from the middle of the upper part; the unit's
-/// structures, the landing pages and the images keep out of it.
+use lists::{FIRST_FRAME, GIB, HUGE, LARGE, List, PAGE, READ, Random, WIDTH, WRITE, hex};
+
+const LISTS: u64 = 128;
+
+/// RAM is 2 GiB from 0 and the rest from 4 GiB. Frames to be mapped come from 4 to 60 GiB; the unit's structures, the
+/// landing pages and the images keep out of it.
 const RAM_BYTES: u64 = 64 * GIB;
-const FIRST_FRAME: u64 = 4 * GIB / PAGE;
-const FRAMES: u64 = 56 * GIB / PAGE;
 const UNIT: Placement = Placement {
     root_table: PhysAddr::new(0x10_0000),
     context_table: PhysAddr::new(0x10_1000),
@@ -44,252 +40,11 @@ const UNIT: Placement = Placement {
 };
 const LANDING: u64 = 0x20_0000;
 
-const READ: u8 = 1;
-const WRITE: u8 = 2;
-
 /// One access moves this much, each in a slot of its own of the device's buffer and of the page.
 const SLOT: u64 = 16;
 type Tag = [u8; SLOT as usize];
 /// Read probes use the slots from 0, write probes those from `MOST_PAGES`.
 const MOST_PAGES: usize = 120;
-
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn between(&mut self, first: u64, last: u64) -> u64 {
-        first + self.below(last - first + 1)
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize]
-    }
-
-    fn shuffle<T>(&mut self, list: &mut [T]) {
-        for last in (1..list.len()).rev() {
-            list.swap(last, self.below(last as u64 + 1) as usize);
-        }
-    }
-
-    fn tag(&mut self) -> Tag {
-        let mut tag = [0; SLOT as usize];
-        tag[..8].copy_from_slice(&self.next().to_le_bytes());
-        tag[8..].copy_from_slice(&self.next().to_le_bytes());
-        tag
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Extent {
-    first: u64,
-    pages: u64,
-    /// A part of it can be unmapped without splitting a leaf if the cuts are multiples of this.
-    cut: u64,
-}
-
-/// A random list of operations, and what it amounts to.
-struct List {
-    seed: u64,
-    random: Random,
-    operations: Vec<Value>,
-    /// The reference: page to frame and access.
-    mapped: BTreeMap<u64, (u64, u8)>,
-    /// Pages that were unmapped, with the frame that they had.
-    unmapped: BTreeMap<u64, u64>,
-    live: Vec<Extent>,
-    dead: Vec<Extent>,
-}
-
-impl List {
-    fn empty(seed: u64) -> Self {
-        Self {
-            seed,
-            random: Random(seed),
-            operations: Vec::new(),
-            mapped: BTreeMap::new(),
-            unmapped: BTreeMap::new(),
-            live: Vec::new(),
-            dead: Vec::new(),
-        }
-    }
-
-    fn new(seed: u64) -> Self {
-        let mut list = Self::empty(seed);
-        if seed.is_multiple_of(3) {
-            list.map_run(HUGE, 1);
-        }
-        for _ in 0..list.random.between(3, 18) {
-            match list.random.below(10) {
-                0..=2 => list.map_run(1, 1),
-                3 | 4 => list.map_run(LARGE, LARGE),
-                5 => list.map_run(LARGE, 1),
-                6 => list.map_scattered(),
-                _ => list.unmap(),
-            }
-        }
-        if list.mapped.is_empty() {
-            list.map_run(1, 1);
-        }
-        list
-    }
-
-    /// A place for `pages` pages that is still free, at a multiple of `aligned`: near another mapping so that tables
-    /// are shared, at the edges of the address space and of tables, or anywhere.
-    fn room(&mut self, pages: u64, aligned: u64) -> Option<u64> {
-        for _ in 0..20 {
-            let near = match self.random.below(6) {
-                0 => 0,
-                1 => WIDTH - pages,
-                2 => (self.random.between(1, 511) << 27).wrapping_sub(self.random.below(pages.min(8) + 1)),
-                3 if !self.live.is_empty() => {
-                    let neighbour = self.random.pick(&self.live);
-                    neighbour.first + neighbour.pages
-                }
-                4 if !self.live.is_empty() => {
-                    self.random.pick(&self.live).first.wrapping_add(self.random.below(4 * LARGE))
-                }
-                _ => self.random.below(WIDTH),
-            };
-            let first = near / aligned * aligned;
-            let free = |taken: &Extent| first >= taken.first + taken.pages || taken.first >= first + pages;
-            if first + pages <= WIDTH && !interrupts(first, pages) && self.live.iter().all(free) {
-                return Some(first);
-            }
-        }
-        None
-    }
-
-    fn access(&mut self) -> u8 {
-        self.random.pick(&[READ, WRITE, READ | WRITE, READ | WRITE])
-    }
-
-    /// Maps a contiguous run. `aligned` is the alignment of its logical address (`HUGE` also makes it as long),
-    /// `congruent` that of its frames; with both large it can be done in large leaves.
-    fn map_run(&mut self, aligned: u64, congruent: u64) {
-        let huge = aligned == HUGE;
-        let mut pages = match aligned {
-            1 => self.random.between(1, 40),
-            LARGE => self.random.between(1, 3) * LARGE + self.random.pick(&[0, 0, 7]),
-            _ => HUGE + self.random.pick(&[0, 3, LARGE]),
-        };
-        let Some(mut first) = self.room(pages, aligned) else { return };
-        let congruent = if huge { HUGE } else { congruent };
-        let mut frame = FIRST_FRAME + self.random.below(FRAMES - pages) / congruent * congruent;
-        if congruent == 1 && aligned == LARGE && frame.is_multiple_of(LARGE) {
-            frame += 1;
-        }
-        // Sometimes the run begins a little later, so that small leaves come before the large ones.
-        if congruent > 1 && self.random.below(3) == 0 {
-            let late = if huge { self.random.pick(&[1, LARGE]) } else { self.random.between(1, 20) };
-            (first, frame, pages) = (first + late, frame + late, pages - late);
-        }
-        let cut = if huge { HUGE } else { congruent };
-        let access = self.access();
-        self.record_map(first, access, cut, (frame..frame + pages).collect(), json!(hex(frame * PAGE)));
-    }
-
-    /// Maps one frame for each page: scattered ones, or (at times) ones that happen to be contiguous.
-    fn map_scattered(&mut self) {
-        let pages = self.random.between(1, 64);
-        let Some(first) = self.room(pages, 1) else { return };
-        let start = self.random.below(FRAMES - pages);
-        let contiguous = self.random.below(4) == 0;
-        let frames: Vec<u64> = (0..pages)
-            .map(|page| FIRST_FRAME + if contiguous { start + page } else { self.random.below(FRAMES) })
-            .collect();
-        let list: Vec<Value> = frames.iter().map(|frame| json!(hex(frame * PAGE))).collect();
-        let access = self.access();
-        self.record_map(first, access, 1, frames, json!(list));
-    }
-
-    fn record_map(&mut self, first: u64, access: u8, cut: u64, frames: Vec<u64>, phys: Value) {
-        let word = ["", "r", "w", "rw"][usize::from(access)];
-        let pages = frames.len() as u64;
-        self.operations.push(
-            json!({"op": "map", "iova": hex(first * PAGE), "phys": phys, "pages": pages, "access": word}),
-        );
-        self.live.push(Extent { first, pages, cut });
-        for (page, frame) in (first..).zip(frames) {
-            assert_eq!(self.mapped.insert(page, (frame, access)), None, "the list maps a page twice");
-            self.unmapped.remove(&page);
-        }
-    }
-
-    /// Unmaps a mapping, or a part of one that does not split a leaf.
-    fn unmap(&mut self) {
-        if self.live.is_empty() {
-            return;
-        }
-        let chosen = self.random.below(self.live.len() as u64) as usize;
-        let whole = self.live.swap_remove(chosen);
-        let end = whole.first + whole.pages;
-        let (mut first, mut last) = (whole.first, end);
-        if self.random.below(2) == 0 {
-            // Cuts are at multiples of `cut`, except that both ends may stay.
-            let round = |page: u64| (page / whole.cut * whole.cut).clamp(whole.first, end);
-            let one = round(self.random.between(whole.first, end));
-            let other = round(self.random.between(whole.first, end));
-            if one != other {
-                (first, last) = (one.min(other), one.max(other));
-            }
-        }
-        self.operations.push(json!({"op": "unmap", "iova": hex(first * PAGE), "pages": last - first}));
-        self.dead.push(Extent { first, pages: last - first, cut: 1 });
-        for (first, end) in [(whole.first, first), (last, end)] {
-            if first < end {
-                self.live.push(Extent { first, pages: end - first, cut: whole.cut });
-            }
-        }
-        for page in first..last {
-            let (frame, _) = self.mapped.remove(&page).expect("the list unmaps what it mapped");
-            self.unmapped.insert(page, frame);
-        }
-    }
-
-    /// The pages to try: ends, insides and neighbours of everything that is or was mapped, pages whose number differs
-    /// in one index of the tree, pages anywhere, and pages beyond the address width.
-    fn sample(&mut self) -> Vec<u64> {
-        let mut pages = BTreeSet::new();
-        let extents: Vec<Extent> = self.live.iter().chain(&self.dead).copied().collect();
-        for extent in &extents {
-            let last = extent.first + extent.pages - 1;
-            pages.extend([extent.first, last, extent.first.wrapping_sub(1), last + 1]);
-            pages.extend([self.random.between(extent.first, last), self.random.between(extent.first, last)]);
-            pages.insert(
-                self.random.between(extent.first, last)
-                    ^ (1 << self.random.pick(&[0, 8, 9, 17, 18, 26, 27, 35])),
-            );
-        }
-        pages.extend([self.random.below(WIDTH), self.random.below(WIDTH), WIDTH - 1, 0]);
-        pages.extend([WIDTH, extents[0].first | WIDTH, extents[0].first | (1 << 51)]);
-        let mut pages: Vec<u64> =
-            pages.into_iter().filter(|&page| page >> 52 == 0 && !interrupts(page, 1)).collect();
-        self.random.shuffle(&mut pages);
-        pages.truncate(MOST_PAGES);
-        pages
-    }
-}
-
-/// QEMU never translates the interrupt range 0xFEE00000 to 0xFEEFFFFF.
-fn interrupts(first: u64, pages: u64) -> bool {
-    first < 0xfef00 && first + pages > 0xfee00
-}
-
-fn hex(number: u64) -> String {
-    format!("{number:#x}")
-}
 
 /// What `dxgk iopt build` made.
 struct Built {
@@ -473,7 +228,7 @@ impl Probe {
 /// Both ways for each sampled page. Every probe has bytes of its own in the page, so that two that reach the same
 /// frame cannot be taken for each other.
 fn probes(list: &mut List) -> Vec<Probe> {
-    let pages = list.sample();
+    let pages = list.sample(MOST_PAGES);
     let mut slots: Vec<u64> = (0..PAGE / SLOT).collect();
     list.random.shuffle(&mut slots);
     let mut slots = slots.into_iter();
@@ -490,13 +245,20 @@ fn probes(list: &mut List) -> Vec<Probe> {
                 in_device: buffer_slot as u64 * SLOT,
                 frame: mapped.map(|(frame, _)| frame).or_else(|| list.unmapped.get(&page).copied()),
                 allowed: mapped.is_some_and(|(_, access)| access & needs != 0),
-                of_frame: list.random.tag(),
-                of_device: list.random.tag(),
+                of_frame: tag(&mut list.random),
+                of_device: tag(&mut list.random),
             });
         }
     }
     list.random.shuffle(&mut probes);
     probes
+}
+
+fn tag(random: &mut Random) -> Tag {
+    let mut tag = [0; SLOT as usize];
+    tag[..8].copy_from_slice(&random.next().to_le_bytes());
+    tag[8..].copy_from_slice(&random.next().to_le_bytes());
+    tag
 }
 
 /// Below 2 GiB, or above all the frames.
