@@ -15,15 +15,19 @@
 compile_error!("dxgk-host runs x86-64 drivers on Linux");
 
 pub mod call;
+pub mod dxgk;
 pub mod fiber;
 pub mod guarded;
+pub mod image;
 pub mod kernel;
 pub mod layout;
 pub mod leaf;
 pub mod modules;
 pub mod processor;
+pub mod platform;
 mod run;
 pub mod sandbox;
+pub mod sink;
 pub mod stop;
 mod switch;
 pub mod thunk;

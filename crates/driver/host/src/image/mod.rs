@@ -1,0 +1,118 @@
+//! A driver's file becomes code: the loader for PE32+ images ("PE Format", learn.microsoft.com).
+//!
+//! The image is put together in ordinary memory first, where every access is bounded by a slice, then copied to its pages,
+//! which get the permissions that its sections ask for, never writable and executable together: a section that wants both
+//! (INIT often does) becomes executable only. Nothing in a file can make this panic; what is wrong with it is said.
+
+mod bytes;
+mod error;
+mod headers;
+mod link;
+
+pub use error::{LoadError, LoadWarning, MissingImport};
+
+use bytes::Bytes;
+use headers::{Directory, Headers, Section};
+
+use crate::guarded;
+use crate::layout::{PAGE_SIZE, Protection, Region, Reservation};
+use crate::modules::{ModuleId, Registration};
+
+/// Finds what a driver imports: module and name to address, code or data. An import by number has the name `#number`.
+pub type Resolver<'a> = dyn FnMut(&str, &str) -> Option<u64> + 'a;
+
+/// A loaded image. Its pages stay until the region is dropped; the module table forgets it on drop.
+#[derive(Debug)]
+pub struct Image {
+    memory: Reservation,
+    entry: u64,
+    warnings: Vec<LoadWarning>,
+    registration: Registration,
+}
+
+impl Image {
+    /// Loads `file` into `region`, as the module `name` of reports. Needs executable mappings: before the process is sealed.
+    pub fn load(file: &[u8], name: &str, region: &mut Region, resolve: &mut Resolver<'_>) -> Result<Self, LoadError> {
+        let headers = Headers::parse(file)?;
+        let mut bytes = headers.lay_out(file)?;
+        let memory = region.reserve(u64::from(headers.image_bytes), 0)?;
+        let base = memory.address();
+        link::relocate(&mut bytes, &headers, base)?;
+        link::bind(&mut bytes, &headers, resolve)?;
+        link::set_cookie(&mut bytes, &headers, base)?;
+        let exceptions = headers.directory(Directory::EXCEPTION);
+        if let Some((at, size)) = exceptions {
+            bytes.slice(at, size).ok_or(LoadError::Directory("exception"))?;
+        }
+
+        memory.commit(0, memory.bytes(), Protection::ReadWrite)?;
+        guarded::write(base, bytes.all()).map_err(|_| LoadError::Unreachable)?;
+        memory.protect(0, memory.bytes(), Protection::Read)?;
+        let mut warnings = Vec::new();
+        if headers.subsystem != headers::NATIVE {
+            warnings.push(LoadWarning::Subsystem(headers.subsystem));
+        }
+        for section in &headers.sections {
+            if section.executable() && section.writable() {
+                warnings.push(LoadWarning::WritableCode(section.name.clone()));
+            }
+            let size = u64::from(section.memory_bytes).next_multiple_of(PAGE_SIZE);
+            memory.protect(u64::from(section.at), size, protection(section))?;
+        }
+        let (at, size) = exceptions.map_or((0, 0), |(at, size)| (base + u64::from(at), u64::from(size)));
+        let registration = Registration::new(name, base, memory.bytes(), at, size).ok_or(LoadError::TooManyModules)?;
+        Ok(Self { memory, entry: base + u64::from(headers.entry), warnings, registration })
+    }
+
+    /// First address.
+    pub fn base(&self) -> u64 {
+        self.memory.address()
+    }
+
+    /// Bytes of address space (`SizeOfImage` in whole pages).
+    pub fn bytes(&self) -> u64 {
+        self.memory.bytes()
+    }
+
+    /// Address of the entry point (`DriverEntry`, or the compiler's wrapper of it).
+    pub fn entry(&self) -> u64 {
+        self.entry
+    }
+
+    /// Whether the address lies in the image.
+    pub fn contains(&self, address: u64) -> bool {
+        self.memory.contains(address)
+    }
+
+    /// The image in the module table.
+    pub fn module(&self) -> ModuleId {
+        self.registration.module().id
+    }
+
+    /// What is unusual about the file, without preventing its use.
+    pub fn warnings(&self) -> &[LoadWarning] {
+        &self.warnings
+    }
+}
+
+fn protection(section: &Section) -> Protection {
+    match (section.executable(), section.writable()) {
+        (true, _) => Protection::ReadExecute,
+        (false, true) => Protection::ReadWrite,
+        (false, false) => Protection::Read,
+    }
+}
+
+impl Headers {
+    /// The image as it lies in memory, before it is linked.
+    fn lay_out(&self, file: &[u8]) -> Result<Bytes, LoadError> {
+        let mut image = Bytes::zeroed(self.image_bytes);
+        let head = file.get(..self.header_bytes as usize).ok_or(LoadError::Truncated("headers"))?;
+        image.put(0, head).ok_or(LoadError::Truncated("headers"))?;
+        for section in &self.sections {
+            let content = section.content(file)?;
+            image.put(section.at, content).ok_or_else(|| LoadError::SectionOutside(section.name.clone()))?;
+        }
+        Ok(image)
+    }
+}
