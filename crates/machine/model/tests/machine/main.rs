@@ -1,0 +1,13 @@
+//! The machine from outside: registers, DMA and events. Tables, descriptors and register offsets are written here
+//! as numbers from the manual (VT-d Architecture Specification, revision 4.1), not through the definitions that the
+//! model uses.
+
+mod caches;
+mod edu;
+mod faults;
+mod hostile;
+mod pci;
+mod queue;
+mod registers;
+mod rig;
+mod walks;
