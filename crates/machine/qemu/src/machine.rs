@@ -67,7 +67,7 @@ pub struct Qemu {
     installed: Installed,
     time: VirtualTime,
     stderr: PathBuf,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Qemu {
@@ -98,6 +98,8 @@ impl Qemu {
             reason,
             stderr: last_words(&stderr),
         })?;
+        // Both sides have the RAM open. Without its name it goes away with them, even if this process is killed.
+        fs::remove_file(at("ram")).map_err(host("cannot unlink", folder.path()))?;
         Ok(Self {
             process: Mutex::new(process),
             connection: Mutex::new(connection),
@@ -105,7 +107,7 @@ impl Qemu {
             installed: installed.clone(),
             time,
             stderr,
-            folder,
+            _folder: folder,
         })
     }
 
@@ -119,12 +121,6 @@ impl Qemu {
     #[must_use]
     pub fn ram(&self) -> &GuestRam {
         &self.ram
-    }
-
-    /// The folder with the machine's files (`ram`, `stderr`). It goes away with the machine.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// Whether QEMU still runs. Some malformed tables make some device models abort.

@@ -50,6 +50,12 @@ impl GuestRam {
         self.bytes
     }
 
+    /// The file, laid out without the holes between the ranges, for those who want to map it. It has no name any more.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
     /// The ranges of guest-physical addresses that are RAM, as (start, bytes), lowest first.
     #[must_use]
     pub fn ranges(&self) -> Vec<(PhysAddr, u64)> {
