@@ -59,3 +59,28 @@ fn driver_caps(api: MemoryApi) -> DriverCaps {
     };
     caps
 }
+
+#[cfg(test)]
+mod tests {
+    use dxgk_miniport::abi::caps::VidMmCapsFlags;
+    use dxgk_miniport::abi::query::IommuCaps;
+
+    use super::{driver_caps, iommu_caps};
+    use crate::settings::MemoryApi;
+
+    #[test]
+    fn both_answers_about_isolation_agree_and_remapping_comes_with_the_second_map_aperture() {
+        for api in [MemoryApi::Wddm24, MemoryApi::Wddm29] {
+            let (iommu, driver) = (iommu_caps(api), driver_caps(api).memory_management_caps.value);
+            assert_eq!(
+                iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED),
+                driver.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED)
+            );
+            assert_eq!(
+                iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED),
+                driver.contains(VidMmCapsFlags::MAP_APERTURE2_SUPPORTED)
+            );
+            assert_eq!(iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED), api == MemoryApi::Wddm29);
+        }
+    }
+}

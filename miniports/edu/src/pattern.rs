@@ -35,3 +35,19 @@ pub(crate) fn first_difference(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::word;
+
+    #[test]
+    fn patterns_of_different_pages_share_no_place_and_hold_no_zero_run() {
+        for seed in [0x100, 0x101, 0x200] {
+            for index in 0..1024 {
+                assert_ne!(word(seed, index), word(seed + 1, index), "seed {seed:#x}, word {index}");
+                assert_ne!(word(seed, index), word(seed, index + 1), "seed {seed:#x}, word {index}");
+            }
+            assert!((0..1024).filter(|&index| word(seed, index) == 0).count() <= 1);
+        }
+    }
+}

@@ -1,7 +1,57 @@
 //! Physical memory objects: the memory that works in every mode (WDDM 2.9).
 //!
 //! An object owns pages, a [`CpuView`] lets the processor at them, an [`Adl`](crate::Adl) the device. Both borrow the
-//! object, so both are gone before it is destroyed.
+//! object, so both are gone before it is destroyed; the addresses of a list borrow the list.
+//!
+//! ```
+//! # use dxgk_miniport::{Adapter, PhysicalMemory, Placement, Result};
+//! fn first_page(adapter: &Adapter) -> Result<u64> {
+//!     let memory = PhysicalMemory::pages(adapter, 0x1000, Placement::ANYWHERE)?;
+//!     let adl = memory.adl(0, 0x1000, Default::default())?;
+//!     let address = adl.device_address(0)?;
+//!     Ok(address.bits())
+//! }
+//! ```
+//!
+//! An address that outlives its list does not compile, nor does an object that goes before its list:
+//!
+//! ```compile_fail,E0505
+//! # use dxgk_miniport::{Adapter, PhysicalMemory, Placement, Result};
+//! fn after_the_free(adapter: &Adapter) -> Result<u64> {
+//!     let memory = PhysicalMemory::pages(adapter, 0x1000, Placement::ANYWHERE)?;
+//!     let adl = memory.adl(0, 0x1000, Default::default())?;
+//!     let address = adl.device_address(0)?;
+//!     drop(adl);
+//!     Ok(address.bits())
+//! }
+//! ```
+//!
+//! ```compile_fail,E0505
+//! # use dxgk_miniport::{Adapter, PhysicalMemory, Placement, Result};
+//! fn in_the_wrong_order(adapter: &Adapter) -> Result<usize> {
+//!     let memory = PhysicalMemory::pages(adapter, 0x1000, Placement::ANYWHERE)?;
+//!     let adl = memory.adl(0, 0x1000, Default::default())?;
+//!     drop(memory);
+//!     Ok(adl.page_count())
+//! }
+//! ```
+//!
+//! Freeing twice does not compile either, and a physical address is no device address:
+//!
+//! ```compile_fail,E0382
+//! # use dxgk_miniport::Adl;
+//! fn twice(adl: Adl<'_>) {
+//!     drop(adl);
+//!     drop(adl);
+//! }
+//! ```
+//!
+//! ```compile_fail,E0308
+//! # use dxgk_miniport::{CpuView, DeviceAddress};
+//! fn mixed_up<'v>(view: &CpuView<'v>) -> Option<DeviceAddress<'v>> {
+//!     view.physical_address(0)
+//! }
+//! ```
 
 use core::mem::ManuallyDrop;
 use core::ops::Deref;

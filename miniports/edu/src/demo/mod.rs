@@ -43,7 +43,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Demo> {
 }
 
 /// All demos.
-pub const DEMOS: &[Demo] = &[
+pub static DEMOS: &[Demo] = &[
     Demo {
         name: "never-mapped",
         rule: "DMA-001",
@@ -85,3 +85,19 @@ pub const DEMOS: &[Demo] = &[
         run: freed_twice::run,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::{DEMOS, find};
+
+    #[test]
+    fn every_demo_has_its_own_rule_and_is_found_by_its_name() {
+        for (index, demo) in DEMOS.iter().enumerate() {
+            assert!(core::ptr::eq(find(demo.name).expect("the name"), demo), "{}", demo.name);
+            assert!(!demo.modes.is_empty());
+            assert!(DEMOS[..index].iter().all(|other| other.rule != demo.rule), "{}", demo.rule);
+        }
+        assert!(find("no-such-demo").is_none());
+        assert!(find("").is_none());
+    }
+}

@@ -62,3 +62,5 @@ pub(crate) mod registry;
 #[cfg(windows)]
 mod runtime;
 pub(crate) mod table;
+#[cfg(test)]
+mod test;

@@ -93,3 +93,11 @@ const _: () = {
     assert!(size_of::<IoStatusBlock>() == 16);
     assert!(size_of::<VersionInformation>() == 276);
 };
+
+#[cfg(test)]
+impl ObjectAttributes<'_> {
+    /// Root and name, for a kernel that is played by a test.
+    pub(super) fn parts(&self) -> (u64, &UnicodeString<'_>) {
+        (self.root_directory, self.object_name)
+    }
+}
