@@ -1,0 +1,76 @@
+//! A real display-only miniport, found in the folder that `DXGK_DRIVERS` names; nothing of it is part of this project.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use super::*;
+use crate::image::Image;
+use crate::kernel::{DeviceKeys, DriverImage, PortEntries};
+use crate::layout::{Purpose, Region};
+
+/// Entries of KMDDOD_INITIALIZATION_DATA at version 0x10004, 8 bytes each.
+const ENTRIES: usize = 42;
+
+static TABLE: Mutex<[u64; ENTRIES]> = Mutex::new([0; ENTRIES]);
+
+fn initialize_display_only(_driver: u64, _path: u64, table: u64) -> u32 {
+    // The table is on the driver's stack: it is copied now or never.
+    *lock(&TABLE) = get(table);
+    0
+}
+
+crate::thunk! {
+    fn initialize_door(driver: u64, path: u64, table: u64) -> u32 => initialize_display_only;
+}
+
+fn driver(name: &str) -> Option<Vec<u8>> {
+    let folder = std::env::var_os("DXGK_DRIVERS").map(PathBuf::from);
+    let found = folder.and_then(|folder| std::fs::read(folder.join(name)).ok());
+    if found.is_none() {
+        let message = format!("SKIPPED: no {name} in the folder of DXGK_DRIVERS\n");
+        std::io::Write::write_all(&mut std::io::stderr(), message.as_bytes()).unwrap();
+    }
+    found
+}
+
+#[test]
+fn kmdod_enters_and_lives_until_remove_device() {
+    for name in ["KMDOD.sys", "KMDOD_debug.sys", "KMDOD_checked.sys"] {
+        let Some(file) = driver(name) else { return };
+        let bench = Bench::new();
+        bench.kernel().set_port_entries(PortEntries {
+            initialize_display_only: initialize_door as *const () as u64,
+            ..PortEntries::default()
+        });
+        *lock(&TABLE) = [0; ENTRIES];
+        let mut images = Region::new(Purpose::Images, &bench.run);
+        let mut resolve =
+            |module: &str, import: &str| bench.kernel().resolve(module, import).map(|export| export.address);
+        let image =
+            Image::load(&file, name, &mut images, &mut resolve).unwrap_or_else(|error| panic!("{error}"));
+        let described = DriverImage { base: image.base(), bytes: image.bytes() as u32, entry: image.entry() };
+        let given = bench.kernel().add_driver("kmdod", described).unwrap();
+        let entered = call_driver(image.entry(), &[given.driver_object, given.registry_path]);
+        assert!(matches!(entered, CallOutcome::Returned(0)), "{name}: {entered}");
+        let table = *lock(&TABLE);
+        assert_eq!(table[0] as u32, 0x10004, "{name}: the version of its table");
+        assert!(table[1..].iter().all(|entry| *entry == 0 || image.contains(*entry)));
+        let (add_device, remove_device, unload) = (table[1], table[4], table[14]);
+
+        let keys =
+            DeviceKeys { hardware: r"\Registry\Hardware".into(), software: r"\Registry\Software".into() };
+        let device = bench.kernel().add_physical_device(keys).unwrap();
+        let added = call_driver(add_device, &[device, bench.scratch]);
+        assert!(matches!(added, CallOutcome::Returned(status) if status as u32 == 0), "{name}: {added}");
+        let context: u64 = get(bench.scratch);
+        let block =
+            lock(&bench.kernel().pool).block_at(context).map(|(va, block)| (va, block.bytes, block.tag));
+        assert_eq!(block, Some((context, 1008, u32::from_le_bytes(*b"SBDD"))), "{name}");
+
+        let removed = call_driver(remove_device, &[context]);
+        assert!(matches!(removed, CallOutcome::Returned(status) if status as u32 == 0), "{name}: {removed}");
+        assert!(lock(&bench.kernel().pool).block_at(context).is_none());
+        let unloaded = call_driver(unload, &[]);
+        assert!(matches!(unloaded, CallOutcome::Returned(_)), "{name}: {unloaded}");
+    }
+}
