@@ -19,8 +19,8 @@ pub enum RegisterCache {
     WriteCombined = 2,
 }
 
-/// A mapped range of device memory. Reads and writes are volatile, have exactly the width of their type, and are
-/// checked against the range. Unmapped when dropped.
+/// A mapped range of device memory. Each read and write is one plain move of exactly the width of its type, checked
+/// against the range. Unmapped when dropped.
 #[derive(Debug)]
 pub struct RegisterMap<'a> {
     memory: Memory,
@@ -54,7 +54,7 @@ impl<'a> RegisterMap<'a> {
     /// `STATUS_INVALID_PARAMETER` outside the map, `STATUS_DATATYPE_MISALIGNMENT` at an offset that the width does
     /// not divide.
     pub fn read<T: Word>(&self, offset: usize) -> Result<T> {
-        self.memory.read(offset)
+        self.memory.read_register(offset)
     }
 
     /// Writes a register.
@@ -62,7 +62,7 @@ impl<'a> RegisterMap<'a> {
     /// # Errors
     /// As for [`Self::read`].
     pub fn write<T: Word>(&self, offset: usize, value: T) -> Result<()> {
-        self.memory.write(offset, value)
+        self.memory.write_register(offset, value)
     }
 
     /// Never unmaps it: a leak, which the port driver sees at the stop. For demonstrations.

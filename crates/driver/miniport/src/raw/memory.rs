@@ -5,13 +5,14 @@ use core::ptr::NonNull;
 use dxgk_abi::NtStatus;
 
 use super::kernel;
+use super::mmio::Width;
 use crate::address::PhysicalAddress;
 
 /// A number that one access can read or write.
 pub trait Word: sealed::Word {}
 
 mod sealed {
-    pub trait Word: Copy {}
+    pub trait Word: super::Width {}
 }
 
 macro_rules! words {
@@ -85,6 +86,22 @@ impl Memory {
         // SAFETY: `place` is aligned and lies inside the range, which is mapped as long as `self` lives; no Rust
         // reference covers it, so nothing can see it change.
         unsafe { place.write_volatile(value) };
+        Ok(())
+    }
+
+    /// Reads a device register: the same as [`Self::read`], as one plain move.
+    pub(crate) fn read_register<T: Word>(&self, offset: usize) -> Result<T, NtStatus> {
+        let place = self.place::<T>(offset)?;
+        // SAFETY: `place` is aligned and lies inside the range, which is mapped as long as `self` lives.
+        Ok(unsafe { T::load(place) })
+    }
+
+    /// Writes a device register, likewise.
+    pub(crate) fn write_register<T: Word>(&self, offset: usize, value: T) -> Result<(), NtStatus> {
+        let place = self.place::<T>(offset)?;
+        // SAFETY: `place` is aligned and lies inside the range, which is mapped as long as `self` lives; no Rust
+        // reference covers it.
+        unsafe { T::store(place, value) };
         Ok(())
     }
 

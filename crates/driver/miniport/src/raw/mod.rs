@@ -57,6 +57,7 @@ pub(crate) mod init;
 pub(crate) mod kernel;
 pub(crate) mod list;
 pub(crate) mod memory;
+mod mmio;
 pub(crate) mod object;
 pub(crate) mod registry;
 #[cfg(windows)]
