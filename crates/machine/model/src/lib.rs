@@ -14,12 +14,14 @@
 
 mod edu;
 mod machine;
+mod none;
 mod pci;
 mod port;
 mod vtd;
 
 pub use edu::{DMA_LATENCY, Edu};
 pub use machine::{BadMachine, Machine, MachineBuilder, UNIT_BASE};
+pub use none::NoRegisters;
 pub use pci::{BarShape, Bus, Device, Identity, PciDevice};
 pub use port::RequesterPort;
 pub use vtd::{VtdConfig, VtdUnit};
