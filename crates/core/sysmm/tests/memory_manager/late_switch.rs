@@ -1,0 +1,78 @@
+//! From passthrough to isolation with objects alive.
+
+use std::sync::Arc;
+
+use dxgk_abi::NtStatus;
+use dxgk_abi::callback::{ArgCbFreeAdl, ArgCbFreePagesFromMdl};
+use dxgk_event::{MappingStep, ModeChoice, ObjectKind};
+use dxgk_hw::{DomainOps, LogicalAddr};
+use dxgk_sysmm::{Addressing, CallError};
+
+use crate::machine::{CALLER, Kind, Laid, Run, adl_args, mdl_object, pages_args};
+
+#[test]
+fn everything_that_the_device_may_reach_is_mapped_and_handles_stay() {
+    let run = Run::new(Kind::Passthrough);
+    let pages = run.sysmm.allocate_pages_for_mdl(&CALLER, run.lead, &pages_args(1 << 20)).expect("room");
+    let pages_object = run.machine.sink.latest(ObjectKind::MdlPages);
+    let made =
+        run.sysmm.create_physical_memory_object(&CALLER, &mdl_object(run.lead, 1 << 16)).expect("room");
+    let adl = run.sysmm.allocate_adl(&CALLER, &adl_args(made.adapter_memory_object, 0, 4096)).expect("room");
+    run.sysmm.set_mode(run.logical, run.isolation()).expect("possible");
+    assert_eq!(run.sysmm.mode(run.logical), ModeChoice::Isolation);
+    let mut expected = run.mdl_pages(pages.mdl);
+    match run.adl(adl.adl) {
+        Laid::Pages(list) => expected.extend(list),
+        Laid::Contiguous(..) => panic!("the page-array form was asked for"),
+    }
+    expected.sort_unstable();
+    assert_eq!(run.domain.reachable(), expected, "the object's other pages have no ADL");
+    let free = ArgCbFreePagesFromMdl { memory_handle: pages.memory_handle };
+    run.sysmm.free_pages_from_mdl(&CALLER, run.lead, &free).expect("the handle is still good");
+    assert_eq!(
+        run.machine.sink.steps(pages_object),
+        [
+            MappingStep::Mapped,
+            MappingStep::Mapped,
+            MappingStep::Unmapped,
+            MappingStep::Invalidated,
+            MappingStep::PagesReturned
+        ]
+    );
+    let free = ArgCbFreeAdl {
+        adapter_memory_object: made.adapter_memory_object,
+        adl: dxgk_abi::Pointer(adl.adl.get()),
+    };
+    run.sysmm.free_adl(&CALLER, &free).expect("live");
+    assert_eq!(run.domain.reachable(), Vec::<u64>::new());
+}
+
+#[test]
+fn a_switch_that_fails_leaves_passthrough_and_nothing_mapped() {
+    let run = Run::new(Kind::Passthrough);
+    for _ in 0..3 {
+        run.sysmm.allocate_pages_for_mdl(&CALLER, run.lead, &pages_args(4096)).expect("room");
+    }
+    run.domain.fail_after(Some(2));
+    let refused = run.sysmm.set_mode(run.logical, run.isolation());
+    assert_eq!(refused, Err(CallError::Status(NtStatus::INSUFFICIENT_RESOURCES)));
+    assert_eq!(run.sysmm.mode(run.logical), ModeChoice::Passthrough);
+    assert_eq!(run.domain.reachable(), Vec::<u64>::new());
+    run.domain.fail_after(None);
+    run.sysmm.set_mode(run.logical, run.isolation()).expect("it works again");
+    assert_eq!(run.domain.reachable().len(), 3);
+}
+
+#[test]
+fn a_mode_is_not_left_again_and_remapping_cannot_come_late() {
+    let run = Run::new(Kind::Isolation);
+    let refused = Err(CallError::Status(NtStatus::INVALID_DEVICE_STATE));
+    assert_eq!(run.sysmm.set_mode(run.logical, Addressing::Passthrough), refused);
+    let run = Run::new(Kind::Passthrough);
+    run.sysmm.allocate_pages_for_mdl(&CALLER, run.lead, &pages_args(4096)).expect("room");
+    let remapping = Addressing::Remapping {
+        domain: Arc::clone(&run.domain) as Arc<dyn DomainOps>,
+        highest_visible: LogicalAddr::new(u64::MAX),
+    };
+    assert_eq!(run.sysmm.set_mode(run.logical, remapping), refused);
+}

@@ -1,0 +1,467 @@
+//! A platform that keeps books, and a domain that remembers what a device could still reach.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+
+use dxgk_abi::callback::{
+    ArgCbAllocateAdl, ArgCbAllocatePagesForMdl, ArgCbCreatePhysicalMemoryObject, ContiguousParameters,
+    MdlParameters, MemoryCachingType, PhysicalMemoryParameters,
+};
+use dxgk_abi::mdl::{Mdl, MdlFlags};
+use dxgk_abi::{Handle, Irql};
+use dxgk_event::{Event, EventId, EventSink, ListRef, MappingStep, ObjectKind, ObjectStep};
+use dxgk_hw::{
+    Access, AdlShape, BadAddress, CacheType, CpuVa, DomainId, DomainOps, DriverMemory, LogicalAddr,
+    LogicalPage, MachineMemory, MapError, NoRoom, NotRam, PAGE_SIZE, PageRun, Pfn, PhysAddr, RamRange,
+    RegisterWindow, UnitError, ViewOwner, total_pages,
+};
+use dxgk_sysmm::{
+    Addressing, Caller, LogicalAdapterId, PageDatabase, Platform, Policy, Resource, ResourceKind, SysMm,
+};
+
+pub(crate) struct Ram {
+    ranges: Vec<RamRange>,
+    /// The last pattern that each page was filled with.
+    pub(crate) filled: Mutex<BTreeMap<u64, u64>>,
+}
+
+impl MachineMemory for Ram {
+    fn ranges(&self) -> &[RamRange] {
+        &self.ranges
+    }
+
+    fn live(&self, _frame: Pfn) -> Option<&[AtomicU64; 512]> {
+        None
+    }
+
+    fn fill(&self, run: PageRun, pattern: u64) -> Result<(), NotRam> {
+        let mut filled = self.filled.lock().expect("unpoisoned");
+        filled.extend(pages(&[run]).map(|page| (page, pattern)));
+        Ok(())
+    }
+
+    fn read(&self, at: PhysAddr, _out: &mut [u8]) -> Result<(), NotRam> {
+        Err(NotRam(at))
+    }
+
+    fn write(&self, at: PhysAddr, _bytes: &[u8]) -> Result<(), NotRam> {
+        Err(NotRam(at))
+    }
+}
+
+/// An ADL as it was laid out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Laid {
+    Contiguous(u64, u32),
+    Pages(Vec<u64>),
+}
+
+#[derive(Default)]
+pub(crate) struct DriverSide {
+    next: AtomicU64,
+    pub(crate) full: AtomicBool,
+    pub(crate) mdls: Mutex<BTreeMap<u64, (Mdl, Vec<u64>)>>,
+    pub(crate) adls: Mutex<BTreeMap<u64, Laid>>,
+    pub(crate) views: Mutex<BTreeMap<u64, (u64, u64)>>,
+}
+
+impl DriverSide {
+    fn address(&self, bytes: u64) -> Result<u64, NoRoom> {
+        if self.full.load(Ordering::Relaxed) {
+            return Err(NoRoom);
+        }
+        Ok(0x5000_0000_0000
+            + self.next.fetch_add(bytes.next_multiple_of(PAGE_SIZE) + PAGE_SIZE, Ordering::Relaxed))
+    }
+
+    /// An MDL that the driver made.
+    pub(crate) fn own_mdl(&self, header: Mdl, pages: &[u64]) -> u64 {
+        let at = self.address(PAGE_SIZE).expect("room");
+        self.mdls.lock().expect("unpoisoned").insert(at, (header, pages.to_vec()));
+        at
+    }
+}
+
+pub(crate) fn mdl_header(pages: u64, flags: MdlFlags) -> Mdl {
+    Mdl {
+        size: u16::try_from(48 + 8 * pages).unwrap_or(u16::MAX),
+        mdl_flags: flags,
+        byte_count: (pages * PAGE_SIZE) as u32,
+        ..Mdl::default()
+    }
+}
+
+impl DriverMemory for DriverSide {
+    fn mdl_header(&self, mdl: CpuVa) -> Result<Mdl, BadAddress> {
+        self.mdls
+            .lock()
+            .expect("unpoisoned")
+            .get(&mdl.get())
+            .map(|(header, _)| *header)
+            .ok_or(BadAddress(mdl))
+    }
+
+    fn mdl_pages(&self, mdl: CpuVa, count: u64, visit: &mut dyn FnMut(Pfn)) -> Result<(), BadAddress> {
+        let mdls = self.mdls.lock().expect("unpoisoned");
+        let (_, pages) = mdls.get(&mdl.get()).ok_or(BadAddress(mdl))?;
+        let part = pages.get(..count as usize).ok_or(BadAddress(mdl))?;
+        part.iter().for_each(|page| visit(Pfn::new(*page)));
+        Ok(())
+    }
+
+    fn build_mdl(&self, runs: &[PageRun]) -> Result<CpuVa, NoRoom> {
+        let at = self.address(PAGE_SIZE)?;
+        let header = mdl_header(total_pages(runs), MdlFlags::PAGES_LOCKED);
+        self.mdls.lock().expect("unpoisoned").insert(at, (header, pages(runs).collect()));
+        Ok(CpuVa::new(at))
+    }
+
+    fn release_mdl(&self, mdl: CpuVa) {
+        self.mdls.lock().expect("unpoisoned").remove(&mdl.get());
+    }
+
+    fn build_adl(&self, shape: AdlShape<'_>) -> Result<CpuVa, NoRoom> {
+        let at = self.address(16)?;
+        let laid = match shape {
+            AdlShape::Contiguous { base, pages } => Laid::Contiguous(base, pages),
+            AdlShape::Pages(runs) => Laid::Pages(runs.iter().flat_map(|(at, n)| *at..*at + *n).collect()),
+        };
+        self.adls.lock().expect("unpoisoned").insert(at, laid);
+        Ok(CpuVa::new(at))
+    }
+
+    fn release_adl(&self, adl: CpuVa) {
+        self.adls.lock().expect("unpoisoned").remove(&adl.get());
+    }
+
+    fn map_view(&self, runs: &[PageRun], _cache: CacheType, _owner: ViewOwner) -> Result<CpuVa, NoRoom> {
+        let bytes = total_pages(runs) * PAGE_SIZE;
+        let at = self.address(bytes)?;
+        let first = runs.first().map_or(0, |run| run.start.get());
+        self.views.lock().expect("unpoisoned").insert(at, (bytes, first));
+        Ok(CpuVa::new(at))
+    }
+
+    fn unmap_view(&self, base: CpuVa, bytes: u64) {
+        let gone = self.views.lock().expect("unpoisoned").remove(&base.get());
+        assert_eq!(gone.map(|(bytes, _)| bytes), Some(bytes), "a view is unmapped as it was mapped");
+    }
+
+    fn map_registers(&self, window: RegisterWindow) -> Result<CpuVa, NoRoom> {
+        let at = self.address(window.bytes)? + window.base.offset();
+        self.views.lock().expect("unpoisoned").insert(at, (window.bytes, window.base.get()));
+        Ok(CpuVa::new(at))
+    }
+
+    fn unmap_registers(&self, base: CpuVa, bytes: u64) {
+        self.unmap_view(base, bytes);
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Sink {
+    pub(crate) events: Mutex<Vec<Event>>,
+    pub(crate) arena: Mutex<Vec<u64>>,
+}
+
+impl EventSink for Sink {
+    fn emit(&self, event: &Event) -> EventId {
+        let mut events = self.events.lock().expect("unpoisoned");
+        events.push(*event);
+        EventId(events.len() as u64)
+    }
+
+    fn list(&self, words: &mut dyn Iterator<Item = u64>) -> ListRef {
+        let mut arena = self.arena.lock().expect("unpoisoned");
+        let first = arena.len();
+        arena.extend(words);
+        let digest = dxgk_event::digest(arena.get(first..).unwrap_or_default());
+        ListRef { first: first as u32, count: (arena.len() - first) as u32, digest }
+    }
+}
+
+impl Sink {
+    pub(crate) fn steps(&self, object: u64) -> Vec<MappingStep> {
+        let events = self.events.lock().expect("unpoisoned");
+        let of_object = events.iter().filter_map(|event| match event {
+            Event::Mapping(mapping) if mapping.object == object => Some(mapping.step),
+            _ => None,
+        });
+        of_object.collect()
+    }
+
+    /// The number of the latest object of the kind.
+    pub(crate) fn latest(&self, kind: ObjectKind) -> u64 {
+        let events = self.events.lock().expect("unpoisoned");
+        let created = events.iter().rev().find_map(|event| match event {
+            Event::Object(object) if object.kind == kind && object.step == ObjectStep::Created => {
+                Some(object.object)
+            }
+            _ => None,
+        });
+        created.expect("an object of the kind")
+    }
+
+    /// Objects created and not released.
+    pub(crate) fn living(&self) -> Vec<u64> {
+        let mut living = Vec::new();
+        for event in self.events.lock().expect("unpoisoned").iter() {
+            match event {
+                Event::Object(object) if object.step == ObjectStep::Created => living.push(object.object),
+                Event::Object(object) => {
+                    let known = living.iter().position(|it| *it == object.object);
+                    living.remove(known.expect("only what was created is released, and once"));
+                }
+                _ => {}
+            }
+        }
+        living
+    }
+}
+
+pub(crate) struct Machine {
+    pub(crate) ram: Ram,
+    pub(crate) driver: DriverSide,
+    pub(crate) sink: Sink,
+}
+
+impl Platform for Machine {
+    type RawMutex = parking_lot::RawMutex;
+    type Memory = Ram;
+    type Driver = DriverSide;
+    type Sink = Sink;
+
+    fn memory(&self) -> &Ram {
+        &self.ram
+    }
+
+    fn driver(&self) -> &DriverSide {
+        &self.driver
+    }
+
+    fn events(&self) -> &Sink {
+        &self.sink
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Tables {
+    pub(crate) entries: BTreeMap<u64, u64>,
+    /// Cleared, but still in the unit's cache.
+    pub(crate) stale: BTreeMap<u64, u64>,
+    pub(crate) syncs: u64,
+    pub(crate) longest_map: u64,
+    maps_left: Option<u64>,
+}
+
+/// A domain without tables. At every invalidation it looks whether a page that it is about for is free already.
+#[derive(Default)]
+pub(crate) struct BookDomain {
+    pub(crate) tables: Mutex<Tables>,
+    pub(crate) unit_hangs: AtomicBool,
+    pub(crate) pages: OnceLock<Weak<PageDatabase<Machine>>>,
+}
+
+impl BookDomain {
+    /// The n-th map from now on, and all later ones, fail.
+    pub(crate) fn fail_after(&self, maps: Option<u64>) {
+        self.tables.lock().expect("unpoisoned").maps_left = maps;
+    }
+
+    /// Frames that the device can reach, by what the tables say or the unit still believes.
+    pub(crate) fn reachable(&self) -> Vec<u64> {
+        let tables = self.tables.lock().expect("unpoisoned");
+        let mut frames: Vec<u64> = tables.entries.values().chain(tables.stale.values()).copied().collect();
+        frames.sort_unstable();
+        frames.dedup();
+        frames
+    }
+
+    fn owned(&self, frame: u64) -> bool {
+        let pages = self.pages.get().and_then(Weak::upgrade);
+        // Held pages are nobody's, but they are not free: nobody can be given one.
+        pages.is_none_or(|pages| pages.owner(Pfn::new(frame)).is_some() || pages.counts().held != 0)
+    }
+}
+
+impl DomainOps for BookDomain {
+    fn id(&self) -> DomainId {
+        DomainId(7)
+    }
+
+    fn highest(&self) -> LogicalAddr {
+        LogicalAddr::new((1 << 48) - 1)
+    }
+
+    fn map(&self, at: LogicalPage, runs: &[PageRun], access: Access) -> Result<(), MapError> {
+        assert_eq!(access, Access::READ | Access::WRITE);
+        let mut tables = self.tables.lock().expect("unpoisoned");
+        match &mut tables.maps_left {
+            Some(0) => return Err(MapError::NoFrame),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        let list: Vec<(u64, u64)> = (at.get()..).zip(pages(runs)).collect();
+        if let Some((page, _)) = list.iter().find(|(page, _)| tables.entries.contains_key(page)) {
+            return Err(MapError::Occupied(LogicalPage::new(*page)));
+        }
+        tables.longest_map = tables.longest_map.max(list.len() as u64);
+        tables.entries.extend(list);
+        Ok(())
+    }
+
+    fn unmap(&self, at: LogicalPage, count: u64) -> Result<(), MapError> {
+        let mut tables = self.tables.lock().expect("unpoisoned");
+        for page in at.get()..at.get() + count {
+            let frame = tables.entries.remove(&page).ok_or(MapError::NotMapped(LogicalPage::new(page)))?;
+            tables.stale.insert(page, frame);
+        }
+        Ok(())
+    }
+
+    fn sync(&self, at: LogicalPage, count: u64) -> Result<(), UnitError> {
+        let mut tables = self.tables.lock().expect("unpoisoned");
+        for (_, frame) in tables.stale.range(at.get()..at.get() + count) {
+            assert!(self.owned(*frame), "page {frame:#x} was given back before its invalidation");
+        }
+        if self.unit_hangs.load(Ordering::Relaxed) {
+            return Err(UnitError::Hung);
+        }
+        tables.syncs += 1;
+        tables.stale.retain(|page, _| *page < at.get() || *page >= at.get() + count);
+        Ok(())
+    }
+}
+
+pub(crate) fn pages(runs: &[PageRun]) -> impl Iterator<Item = u64> {
+    runs.iter().flat_map(|run| run.start.get()..run.start.get() + run.pages)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Passthrough,
+    Isolation,
+    Remapping,
+}
+
+pub(crate) const ALL_MODES: [Kind; 3] = [Kind::Passthrough, Kind::Isolation, Kind::Remapping];
+pub(crate) const MODES_2_4: [Kind; 2] = [Kind::Passthrough, Kind::Isolation];
+
+/// A machine with one logical adapter of two linked physical ones.
+pub(crate) struct Run {
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) pages: Arc<PageDatabase<Machine>>,
+    pub(crate) sysmm: SysMm<Machine>,
+    pub(crate) domain: Arc<BookDomain>,
+    pub(crate) logical: LogicalAdapterId,
+    pub(crate) lead: Handle,
+    pub(crate) linked: Handle,
+}
+
+pub(crate) const CALLER: Caller = Caller { irql: Irql::PASSIVE_LEVEL, process: 3, node: 0 };
+pub(crate) const MIB: u64 = 1 << 20;
+pub(crate) const BAR: u64 = 0xfea0_0000;
+
+pub(crate) fn ranges(list: &[(u64, u64, u32)]) -> Vec<RamRange> {
+    let range = |(start, bytes, node): &(u64, u64, u32)| RamRange {
+        start: PhysAddr::new(*start),
+        bytes: *bytes,
+        node: *node,
+    };
+    list.iter().map(range).collect()
+}
+
+impl Run {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self::with(kind, Policy::default(), &[(0, 64 * MIB, 0), (1 << 32, 64 * MIB, 1)])
+    }
+
+    pub(crate) fn with(kind: Kind, policy: Policy, ram: &[(u64, u64, u32)]) -> Self {
+        let machine = Arc::new(Machine {
+            ram: Ram { ranges: ranges(ram), filled: Mutex::default() },
+            driver: DriverSide::default(),
+            sink: Sink::default(),
+        });
+        let pages = PageDatabase::new(Arc::clone(&machine), &policy);
+        let sysmm = SysMm::new(Arc::clone(&machine), Arc::clone(&pages), policy);
+        let domain = Arc::new(BookDomain::default());
+        domain.pages.set(Arc::downgrade(&pages)).expect("first");
+        let logical = sysmm.add_logical_adapter();
+        let resources = [
+            Resource { kind: ResourceKind::Memory, base: BAR, bytes: MIB },
+            Resource { kind: ResourceKind::Port, base: 0xc000, bytes: 0x20 },
+        ];
+        let lead = sysmm.add_adapter(logical, true, &resources).expect("room").handle;
+        let linked = sysmm.add_adapter(logical, false, &[]).expect("room").handle;
+        let run = Self { machine, pages, sysmm, domain, logical, lead, linked };
+        let addressing = match kind {
+            Kind::Passthrough => Addressing::Passthrough,
+            Kind::Isolation => run.isolation(),
+            Kind::Remapping => Addressing::Remapping {
+                domain: Arc::clone(&run.domain) as Arc<dyn DomainOps>,
+                highest_visible: LogicalAddr::new((1 << 40) - 1),
+            },
+        };
+        run.sysmm.set_mode(logical, addressing).expect("the mode is possible");
+        run
+    }
+
+    pub(crate) fn isolation(&self) -> Addressing {
+        Addressing::Isolation { domain: Arc::clone(&self.domain) as Arc<dyn DomainOps> }
+    }
+
+    /// Everything is free but page 0, and no device reaches anything.
+    pub(crate) fn assert_balanced(&self) {
+        let totals = self.sysmm.statistics();
+        assert_eq!(totals.pages.free + totals.pages.reserved, totals.pages.total, "{totals:?}");
+        assert_eq!(totals.mapped_pages, 0, "{totals:?}");
+        assert_eq!(self.domain.reachable(), Vec::<u64>::new());
+        assert_eq!(self.machine.sink.living(), Vec::<u64>::new());
+        assert!(self.machine.driver.views.lock().expect("unpoisoned").is_empty());
+        assert!(self.machine.driver.adls.lock().expect("unpoisoned").is_empty());
+    }
+
+    /// The pages of an MDL that was made by the memory manager.
+    pub(crate) fn mdl_pages(&self, mdl: CpuVa) -> Vec<u64> {
+        let mdls = self.machine.driver.mdls.lock().expect("unpoisoned");
+        mdls.get(&mdl.get()).map(|(_, pages)| pages.clone()).expect("the MDL exists")
+    }
+
+    pub(crate) fn adl(&self, adl: CpuVa) -> Laid {
+        self.machine.driver.adls.lock().expect("unpoisoned").get(&adl.get()).cloned().expect("the ADL exists")
+    }
+}
+
+pub(crate) fn pages_args(bytes: u64) -> ArgCbAllocatePagesForMdl {
+    ArgCbAllocatePagesForMdl {
+        high_address: u64::MAX,
+        total_bytes: bytes,
+        cache_type: MemoryCachingType::CACHED,
+        ..ArgCbAllocatePagesForMdl::default()
+    }
+}
+
+pub(crate) fn mdl_object(adapter: Handle, bytes: u64) -> ArgCbCreatePhysicalMemoryObject {
+    let mut args = ArgCbCreatePhysicalMemoryObject {
+        adapter,
+        size: bytes,
+        cache_type: MemoryCachingType::CACHED,
+        ..ArgCbCreatePhysicalMemoryObject::default()
+    };
+    let mdl = MdlParameters { high_address: u64::MAX, ..MdlParameters::default() };
+    args.set_parameters(PhysicalMemoryParameters::Mdl(mdl));
+    args
+}
+
+pub(crate) fn contiguous_object(adapter: Handle, bytes: u64) -> ArgCbCreatePhysicalMemoryObject {
+    let mut args = mdl_object(adapter, bytes);
+    let contiguous =
+        ContiguousParameters { highest_acceptable_address: u64::MAX, ..ContiguousParameters::default() };
+    args.set_parameters(PhysicalMemoryParameters::Contiguous(contiguous));
+    args
+}
+
+pub(crate) fn adl_args(adapter_memory_object: Handle, offset: u64, size: u64) -> ArgCbAllocateAdl {
+    ArgCbAllocateAdl { adapter_memory_object, offset, size, ..ArgCbAllocateAdl::default() }
+}
