@@ -20,7 +20,7 @@ const TO_RAM: u64 = 2;
 const BUFFER: u64 = 0x4_0000;
 /// Bytes in one transfer. The buffer is twice as long, but some versions of the device refuse a transfer that ends
 /// exactly at its end, so only its first half is used.
-pub(crate) const PIECE: usize = 2048;
+pub(crate) const PIECE: u64 = 2048;
 
 /// How long a transfer may take: polls, and microseconds between two of them. One second together.
 const POLLS: u32 = 20_000;
@@ -55,21 +55,21 @@ impl<'a> Device<'a> {
         Ok(Self { registers })
     }
 
-    /// Lets the device read [`PIECE`] bytes of RAM into its buffer.
-    pub(crate) fn read_ram(&self, from: DeviceAddress<'_>) -> Result<()> {
-        self.transfer(from.bits(), BUFFER, START)
+    /// Lets the device read RAM into its buffer; at most [`PIECE`] bytes.
+    pub(crate) fn read_ram(&self, from: DeviceAddress<'_>, bytes: u64) -> Result<()> {
+        self.transfer(from.bits(), BUFFER, bytes, START)
     }
 
-    /// Lets the device write [`PIECE`] bytes of its buffer to RAM.
-    pub(crate) fn write_ram(&self, to: DeviceAddress<'_>) -> Result<()> {
-        self.transfer(BUFFER, to.bits(), START | TO_RAM)
+    /// Lets the device write its buffer to RAM; at most [`PIECE`] bytes.
+    pub(crate) fn write_ram(&self, to: DeviceAddress<'_>, bytes: u64) -> Result<()> {
+        self.transfer(BUFFER, to.bits(), bytes, START | TO_RAM)
     }
 
     /// One transfer, waited for.
-    fn transfer(&self, source: u64, destination: u64, command: u64) -> Result<()> {
+    fn transfer(&self, source: u64, destination: u64, bytes: u64, command: u64) -> Result<()> {
         self.registers.write(DMA_SOURCE, source)?;
         self.registers.write(DMA_DESTINATION, destination)?;
-        self.registers.write(DMA_COUNT, PIECE as u64)?;
+        self.registers.write(DMA_COUNT, bytes)?;
         self.registers.write(DMA_COMMAND, command)?;
         for _ in 0..POLLS {
             if self.registers.read::<u64>(DMA_COMMAND)? & START == 0 {

@@ -77,9 +77,15 @@ impl Work<'_> {
             let seed = part.seed << 8 | page as u32;
             pattern::fill(part.memory, part.start + from as usize, PAGE as usize, seed)?;
             pattern::clear(part.memory, part.start + to as usize, PAGE as usize)?;
-            for piece in (0..PAGE).step_by(PIECE) {
-                self.device.read_ram(address(from + piece)?)?;
-                self.device.write_ram(address(to + piece)?)?;
+            // A run for the device ends with its page, and memory need not begin with one.
+            let mut done = 0;
+            while done < PAGE {
+                let (source, target) = (address(from + done)?, address(to + done)?);
+                let left = |address: DeviceAddress<'_>| PAGE - address.bits() % PAGE;
+                let bytes = PIECE.min(PAGE - done).min(left(source)).min(left(target));
+                self.device.read_ram(source, bytes)?;
+                self.device.write_ram(target, bytes)?;
+                done += bytes;
             }
             let there = part.start + to as usize;
             if let Some(offset) = pattern::first_difference(part.memory, there, PAGE as usize, seed)? {

@@ -14,7 +14,7 @@ pub(super) fn run(work: &Work<'_>) -> Result<()> {
             let address = misuse::device_address(adl.device_address(0)?.bits());
             // Correct: this line after the next.
             drop(adl);
-            work.device.read_ram(address)
+            work.device.read_ram(address, PAGE / 2)
         }
         MemoryApi::Wddm24 => {
             let block = NonPagedPool::allocate(PAGE as usize)?;
@@ -23,7 +23,7 @@ pub(super) fn run(work: &Work<'_>) -> Result<()> {
             let address = misuse::device_address(mapping.device_address(0)?.bits());
             // Correct: this line after the next.
             drop(mapping);
-            work.device.read_ram(address)
+            work.device.read_ram(address, PAGE / 2)
         }
     }
 }

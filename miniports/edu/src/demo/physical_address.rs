@@ -14,6 +14,6 @@ pub(super) fn run(work: &Work<'_>) -> Result<()> {
     let adl = memory.adl(0, PAGE, Default::default())?;
     let _logical = adl.device_address(0)?;
     let physical = view.physical_address(view.start()).ok_or(NtStatus::UNSUCCESSFUL)?;
-    // Correct: work.device.read_ram(_logical)
-    work.device.read_ram(misuse::device_address(physical.0))
+    // Correct: work.device.read_ram(_logical, PAGE / 2)
+    work.device.read_ram(misuse::device_address(physical.0), PAGE / 2)
 }
