@@ -1,12 +1,18 @@
 //! The `dxgk` command.
 
 mod iopt;
+mod report;
+mod run;
+mod usage;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use usage::Usage;
+
+/// Run an unmodified WDDM display miniport against Dxgkrnl's memory manager and an enforced IOMMU.
 #[derive(Parser)]
 #[command(name = "dxgk", version, about, arg_required_else_help = true)]
 struct Command {
@@ -16,18 +22,37 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Run a miniport (or the built-in sample) through its life and report what it broke
+    Run(Box<run::RunOptions>),
     /// Build and explain I/O page tables, outside any run
     Iopt(iopt::Iopt),
+    /// The process that a run happens in
+    #[command(name = run::CHILD, hide = true)]
+    Child,
 }
 
+/// Exit status of a mistake in the command line, or in what it names.
+const USAGE: u8 = 2;
+/// Exit status of a failure of our own.
+const OWN_FAILURE: u8 = 4;
+
 fn main() -> ExitCode {
-    let Verb::Iopt(iopt) = Command::parse().verb;
-    match iopt::run(&iopt, &mut std::io::stdout().lock()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(refused) => {
-            // Nothing is left to be done about a standard error that cannot be written.
-            let _ = writeln!(std::io::stderr(), "dxgk: {refused}");
-            ExitCode::from(2)
-        }
+    match Command::parse().verb {
+        Verb::Child => run::child::main(),
+        Verb::Run(options) => match run::run(&options) {
+            Ok(status) => ExitCode::from(status),
+            Err(error) if error.is::<Usage>() => complain(&error.to_string(), USAGE),
+            Err(error) => complain(&format!("{error:#}"), OWN_FAILURE),
+        },
+        Verb::Iopt(iopt) => match iopt::run(&iopt, &mut std::io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(refused) => complain(&refused.to_string(), USAGE),
+        },
     }
+}
+
+fn complain(text: &str, status: u8) -> ExitCode {
+    // Nothing is left to be done about a standard error that cannot be written.
+    let _ = writeln!(std::io::stderr(), "dxgk: {text}");
+    ExitCode::from(status)
 }

@@ -37,7 +37,8 @@ pub(crate) fn before_start(
     limit: Option<u64>,
 ) -> DdiResult<Claims> {
     let iommu = ask::<IommuCaps>(miniport, device, QueryAdapterInfoType::IOMMU_CAPS, &[])?;
-    let memory = ask::<PhysicalMemoryCaps>(miniport, device, QueryAdapterInfoType::PHYSICAL_MEMORY_CAPS, &[])?;
+    let memory =
+        ask::<PhysicalMemoryCaps>(miniport, device, QueryAdapterInfoType::PHYSICAL_MEMORY_CAPS, &[])?;
     let reported = memory.map(|caps| caps.highest_visible_address).filter(|address| *address != 0);
     Ok(Claims { iommu, highest_visible: limit.or(reported).unwrap_or(u64::MAX) })
 }
@@ -51,7 +52,7 @@ pub(crate) fn memory_management(
     device: DeviceContext,
 ) -> DdiResult<Option<VidMmCapsFlags>> {
     let caps = ask::<DriverCaps>(miniport, device, QueryAdapterInfoType::DRIVERCAPS, &[])?;
-    Ok(caps.map(|caps| caps.memory_management_caps.flags))
+    Ok(caps.map(|caps| caps.memory_management_caps.value))
 }
 
 /// PHYSICALADAPTERCAPS of the adapter with number `index` in its chain.
@@ -70,8 +71,16 @@ pub(crate) fn physical_adapter(
 ///
 /// # Errors
 /// [`DdiError::Stopped`] only.
-pub(crate) fn save_area(miniport: &impl Miniport, device: DeviceContext, index: u32) -> DdiResult<Option<u64>> {
-    let area =
-        ask::<FrameBufferSaveArea>(miniport, device, QueryAdapterInfoType::FRAMEBUFFERSAVESIZE, index.as_bytes())?;
+pub(crate) fn save_area(
+    miniport: &impl Miniport,
+    device: DeviceContext,
+    index: u32,
+) -> DdiResult<Option<u64>> {
+    let area = ask::<FrameBufferSaveArea>(
+        miniport,
+        device,
+        QueryAdapterInfoType::FRAMEBUFFERSAVESIZE,
+        index.as_bytes(),
+    )?;
     Ok(area.map(|area| area.maximum_size))
 }

@@ -1,6 +1,6 @@
 //! The life of a logical adapter, in order.
 //!
-//! Source: `spec` of the topics "IOMMU-based GPU isolation" and "IOMMU DMA remapping". AddDevice of every physical
+//! Sources: the topics "IOMMU-based GPU isolation" and "IOMMU DMA remapping". AddDevice of every physical
 //! adapter; the two capability queries; in remapping mode the domain, attached, so that the device never sees a
 //! physical address; StartDevice, lead first; the remaining queries, which check the choice; in isolation mode the
 //! late attach between Begin- and EndExclusiveAccess; work; StopDevice; RemoveDevice; Unload.
@@ -13,8 +13,8 @@ use dxgk_abi::NtStatus;
 use dxgk_abi::caps::VidMmCapsFlags;
 use dxgk_abi::query::IommuCaps;
 use dxgk_event::{Adapter, Event, EventSink, Mode, ModeChoice, ModeReason, ResourceRange};
-use dxgk_hw::{Attachment, Bar, BarKind, DomainOps, IommuUnit, RequesterId};
-use dxgk_sysmm::{AdapterResource, AddressingMode, LogicalAdapterId, Platform, SysMm};
+use dxgk_hw::{Attachment, Bar, BarKind, DomainOps, IommuUnit, LogicalAddr, RequesterId};
+use dxgk_sysmm::{Addressing, LogicalAdapterId, Platform, Resource, ResourceKind, SysMm};
 
 use crate::caps;
 use crate::miniport::{AdapterIdentity, DdiError, DeviceContext, Miniport};
@@ -123,10 +123,10 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
 
     fn add_one(&self, logical: &mut LogicalAdapter, spec: &AdapterSpec) -> Result<(), Halt> {
         let lead = logical.adapters.is_empty();
-        let resources = spec.bars.iter().map(resource).collect();
-        let handle =
-            self.sysmm.add_adapter(logical.id, lead, resources).map_err(|_| Halt::NoResources)?;
-        let identity = AdapterIdentity { index: handle.index, handle: handle.handle.0, requester: spec.requester };
+        let resources: Vec<Resource> = spec.bars.iter().map(resource).collect();
+        let added = self.sysmm.add_adapter(logical.id, lead, &resources).map_err(|_| Halt::NoResources)?;
+        let identity =
+            AdapterIdentity { number: added.number, handle: added.handle, requester: spec.requester };
         self.announce(logical.id, &identity, lead, spec);
         match self.miniport.add_device(&identity) {
             Ok(device) => {
@@ -135,17 +135,23 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             }
             Err(DdiError::Stopped) => Err(Halt::Stopped),
             Err(error) => {
-                self.sysmm.remove_adapter(identity.handle.into());
+                self.forget(&identity);
                 Err(Halt::NotStarted(status_of(error)))
             }
         }
     }
 
-    fn announce(&self, logical: LogicalAdapterId, identity: &AdapterIdentity, lead: bool, spec: &AdapterSpec) {
+    fn announce(
+        &self,
+        logical: LogicalAdapterId,
+        identity: &AdapterIdentity,
+        lead: bool,
+        spec: &AdapterSpec,
+    ) {
         let facts = self.miniport.facts();
         self.sink.emit(&Event::Adapter(Adapter {
-            handle: identity.handle,
-            adapter: identity.index,
+            handle: identity.handle.0,
+            adapter: identity.number,
             logical_adapter: logical.0,
             requester: identity.requester.0,
             lead: lead.into(),
@@ -158,7 +164,7 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             self.sink.emit(&Event::Resource(ResourceRange {
                 base: bar.base.get(),
                 bytes: bar.size,
-                adapter: identity.index,
+                adapter: identity.number,
                 bar: bar.index,
                 is_port: (bar.kind == BarKind::Io).into(),
                 reserved: 0,
@@ -175,15 +181,13 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         if logical.choice.refused {
             return self.refuse_start(logical, logical.choice.reason);
         }
-        match logical.choice.mode {
-            // In isolation the tables fill up as the driver allocates; devices are attached to them late.
-            ModeChoice::Isolation => self.create_domain(logical, AddressingMode::Isolation)?,
-            ModeChoice::Remapping => {
-                self.create_domain(logical, AddressingMode::Remapping)?;
-                self.attach(logical)?;
-            }
-            ModeChoice::Passthrough => self.pass_through(logical)?,
+        if logical.choice.mode == ModeChoice::Remapping {
+            self.create_domain(logical)?;
+            self.attach(logical)?;
+        } else {
+            self.pass_through(logical)?;
         }
+        // A driver too old for the query may still turn out to support isolation: then the mode is not settled yet.
         if logical.choice.mode != ModeChoice::Passthrough || logical.claims.iommu.is_some() {
             self.announce_mode(logical, logical.choice);
         }
@@ -236,9 +240,6 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
                 return self.refuse_start(logical, ModeReason::RequiredByDriver);
             }
             self.announce_mode(logical, logical.choice);
-            if logical.choice.mode == ModeChoice::Isolation {
-                self.create_domain(logical, AddressingMode::Isolation)?;
-            }
         }
         if self.claims_isolation(logical, started) && !display_only {
             for index in (0u32..).take(logical.adapters.len()) {
@@ -257,14 +258,18 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             || started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED)
     }
 
-    fn create_domain(&self, logical: &mut LogicalAdapter, mode: AddressingMode) -> Result<(), Halt> {
-        let domain = match self.unit.as_ref().map(|unit| unit.create_domain()) {
-            Some(Ok(domain)) => domain,
-            Some(Err(_)) | None => return self.refuse_start(logical, ModeReason::AttachFailed),
+    /// Makes the domain of the chosen mode; in isolation everything that the driver has allocated is mapped into it.
+    fn create_domain(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
+        let Some(Ok(domain)) = self.unit.as_ref().map(|unit| unit.create_domain()) else {
+            return self.refuse_start(logical, ModeReason::AttachFailed);
         };
         logical.domain = Some(Arc::clone(&domain));
-        let limit = logical.claims.highest_visible;
-        if self.sysmm.set_mode(logical.id, mode, Some(domain), limit).is_err() {
+        let highest_visible = LogicalAddr::new(logical.claims.highest_visible);
+        let addressing = match logical.choice.mode {
+            ModeChoice::Remapping => Addressing::Remapping { domain, highest_visible },
+            _ => Addressing::Isolation { domain },
+        };
+        if self.sysmm.set_mode(logical.id, addressing).is_err() {
             return self.refuse_start(logical, ModeReason::AttachFailed);
         }
         Ok(())
@@ -294,10 +299,11 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         Ok(())
     }
 
-    /// Isolation: the driver is silent while its devices move into the domain, which already holds everything it
-    /// has allocated. The window opens when Begin is called and closes when End has returned.
+    /// Isolation: the domain is filled with everything that the driver has allocated; then the driver is silent while
+    /// its devices move into it. The window opens when Begin is called and closes when End has returned.
     fn attach_late(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
         let Some(device) = logical.adapters.first().map(|lead| lead.device) else { return Ok(()) };
+        self.create_domain(logical)?;
         match self.miniport.begin_exclusive_access(device) {
             Ok(()) => {}
             Err(DdiError::Stopped) => return Err(Halt::Stopped),
@@ -370,7 +376,8 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         for adapter in logical.adapters.iter_mut().rev().filter(|adapter| adapter.started) {
             adapter.started = false;
             let outcome = self.miniport.stop_device(adapter.device);
-            self.sysmm.stop_adapter(adapter.identity.handle.into());
+            // The handle is ours and live until the adapter is removed.
+            let _ = self.sysmm.stop_adapter(adapter.identity.handle);
             if outcome == Err(DdiError::Stopped) {
                 return Err(Halt::Stopped);
             }
@@ -389,15 +396,22 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             if halt.is_ok() && self.miniport.remove_device(adapter.device) == Err(DdiError::Stopped) {
                 halt = Err(Halt::Stopped);
             }
-            // A device that its driver has left may do nothing more, whatever it was told before.
-            let blocked = match &self.unit {
-                Some(unit) => unit.attach(adapter.identity.requester, Attachment::Blocked).is_ok(),
-                None => false,
-            };
-            let _ = blocked;
-            self.sysmm.remove_adapter(adapter.identity.handle.into());
+            self.forget(&adapter.identity);
+        }
+        if halt.is_ok() {
+            // Nothing can be attached to it any more; what is still mapped was reclaimed with its adapter.
+            let _ = self.sysmm.remove_logical_adapter(logical.id);
         }
         halt
+    }
+
+    /// A device that its driver has left may do nothing more, whatever it was told before; then its memory goes back.
+    fn forget(&self, identity: &AdapterIdentity) {
+        if let Some(unit) = &self.unit {
+            // A unit that does not answer leaves the device where it is; its pages are then never given back.
+            let _ = unit.attach(identity.requester, Attachment::Blocked);
+        }
+        let _ = self.sysmm.remove_adapter(identity.handle);
     }
 
     /// Unload.
@@ -405,15 +419,15 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
     /// # Errors
     /// [`Halt::Stopped`].
     pub fn unload(&self) -> Result<(), Halt> {
-        match self.miniport.unload() {
-            Err(DdiError::Stopped) => Err(Halt::Stopped),
-            _ => Ok(()),
-        }
+        let outcome = self.miniport.unload();
+        self.sysmm.reclaim_unowned();
+        if outcome == Err(DdiError::Stopped) { Err(Halt::Stopped) } else { Ok(()) }
     }
 }
 
-fn resource(bar: &Bar) -> AdapterResource {
-    AdapterResource { base: bar.base, bytes: bar.size, is_port: bar.kind == BarKind::Io }
+fn resource(bar: &Bar) -> Resource {
+    let kind = if bar.kind == BarKind::Io { ResourceKind::Port } else { ResourceKind::Memory };
+    Resource { kind, base: bar.base.get(), bytes: bar.size }
 }
 
 fn status_of(error: DdiError) -> NtStatus {

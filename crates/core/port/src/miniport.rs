@@ -1,8 +1,8 @@
 //! The driver, as the port calls it.
 
-use dxgk_abi::NtStatus;
 use dxgk_abi::life::DevicePowerState;
 use dxgk_abi::query::QueryAdapterInfoType;
+use dxgk_abi::{Handle, NtStatus};
 use dxgk_hw::RequesterId;
 
 /// Why a DDI call gave nothing.
@@ -45,9 +45,9 @@ pub struct Started {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AdapterIdentity {
     /// Its number, from 0.
-    pub index: u32,
+    pub number: u32,
     /// The handle for `DXGKRNL_INTERFACE::DeviceHandle`.
-    pub handle: u64,
+    pub handle: Handle,
     /// Who it is on the bus.
     pub requester: RequesterId,
 }

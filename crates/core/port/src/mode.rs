@@ -66,7 +66,12 @@ pub struct Request {
 
 impl Default for Request {
     fn default() -> Self {
-        Self { asked: Asked::Auto, forced: false, flags: IommuFlags::DEFAULT, offered: InterfaceVersion::WDDM3_1 }
+        Self {
+            asked: Asked::Auto,
+            forced: false,
+            flags: IommuFlags::DEFAULT,
+            offered: InterfaceVersion::WDDM3_1,
+        }
     }
 }
 
@@ -120,8 +125,10 @@ pub fn choose(request: &Request, claims: &Claims, machine: &Machine) -> Choice {
     let obstacle = obstacle(request, machine);
     let remapping = obstacle.is_none()
         && request.offered.0 >= REMAPPING_SINCE.0
-        && (iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED) || (request.forced && request.asked == Asked::Remapping));
-    let isolation = obstacle.is_none() && may_isolate(request, iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED));
+        && (iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED)
+            || (request.forced && request.asked == Asked::Remapping));
+    let isolation =
+        obstacle.is_none() && may_isolate(request, iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED));
 
     // Equality, too, is a device that does not see all of RAM (DXGK_PHYSICAL_MEMORY_CAPS).
     if claims.highest_visible != u64::MAX && claims.highest_visible <= machine.highest_physical {
@@ -194,7 +201,8 @@ fn why_not(request: &Request, iommu: IommuCaps, obstacle: Option<ModeReason>) ->
     if let Some(reason) = obstacle {
         return reason;
     }
-    let claims_something = iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED) || iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED);
+    let claims_something = iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED)
+        || iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED);
     if claims_something && request.offered.0 < REMAPPING_SINCE.0 {
         return ModeReason::InterfaceTooOld;
     }

@@ -245,7 +245,8 @@ extern "sysv64" fn start() -> ! {
 /// Starts a driver thread at `entry(context)`, whose `KeGetCurrentThread` is `thread`. It executes when the others next wait.
 pub fn spawn(entry: u64, context: u64, thread: u64) -> Result<FiberId, SpawnError> {
     let run = run::current().ok_or(SpawnError::NoProcessor)?;
-    let current = run.current.get();
+    // The one that executes is never taken: an ended fiber leaves its stack only with its last switch.
+    let current = if run.in_driver.get() { run.current.get() } else { 0 };
     let mut fibers = run.fibers.borrow_mut();
     let id = fibers.iter().map(|slot| slot.id).max().unwrap_or(0) + 1;
     let free =

@@ -292,6 +292,11 @@ impl Region {
         }
     }
 
+    /// Leaves everything mapped when the region is dropped.
+    pub(crate) fn keep_mapped(&mut self) {
+        self.held.clear();
+    }
+
     fn reuse(&mut self, size: u64, alignment: u64) -> Result<Reservation, LayoutError> {
         let fits = |range: &Reservation| range.bytes == size && range.address.is_multiple_of(alignment);
         let index =

@@ -73,6 +73,21 @@ impl Registration {
         Some(Self(Module { id: ModuleId(free as u8), base, bytes, exceptions, exception_bytes }))
     }
 
+    /// Registers this program itself as the module `name`: for drivers linked into it. There is no exception directory, so that
+    /// stack walks have one frame there.
+    pub fn of_program(name: &str) -> Option<Self> {
+        #[expect(unsafe_code, reason = "names what the linker defines")]
+        // SAFETY: both symbols are defined by every linker for this system, and only their addresses are taken.
+        unsafe extern "C" {
+            #[link_name = "__executable_start"]
+            static START: u8;
+            #[link_name = "end"]
+            static END: u8;
+        }
+        let start = &raw const START as u64;
+        Self::new(name, start, &raw const END as u64 - start, 0, 0)
+    }
+
     /// What was registered.
     pub fn module(&self) -> Module {
         self.0

@@ -1,23 +1,31 @@
 //! What the memory manager runs on here: RAM in a memfd, the driver's address space, the ring.
 
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, OnceLock};
 
 use dxgk_abi::Mdl;
 use dxgk_hw::{
-    AdlShape, BadAddress, CacheType, CpuVa, DriverMemory, NoRoom, PageRun, Pfn, PhysAddr, RegisterWindow, ViewOwner,
+    AdlShape, BadAddress, CacheType, CpuVa, DriverMemory, NoRoom, PageRun, Pfn, PhysAddr, RegisterWindow,
+    ViewOwner,
 };
 use dxgk_shm::Ram;
+use dxgk_sysmm::pages::{Layout, PageOwner, PageRequest};
 use dxgk_sysmm::{PageDatabase, Platform};
 
 use crate::kernel::{Kernel, PoolPages, RamFile};
 use crate::sink::HostSink;
 
 /// The platform of a run.
-#[derive(Debug)]
 pub struct HostPlatform {
     ram: Arc<Ram>,
     driver: LateKernel,
     sink: Arc<HostSink>,
+}
+
+impl core::fmt::Debug for HostPlatform {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("HostPlatform").field("driver", &self.driver).finish_non_exhaustive()
+    }
 }
 
 impl HostPlatform {
@@ -116,5 +124,47 @@ impl DriverMemory for LateKernel {
         if let Ok(kernel) = self.get() {
             kernel.unmap_registers(base, bytes);
         }
+    }
+}
+
+impl RamFile for Ram {
+    fn fd(&self) -> BorrowedFd<'_> {
+        Ram::fd(self)
+    }
+
+    fn file_offset(&self, pfn: Pfn) -> Option<u64> {
+        Ram::file_offset(self, pfn)
+    }
+}
+
+/// The kernel's share of the page database.
+pub struct KernelPages(pub Arc<PageDatabase<HostPlatform>>);
+
+impl KernelPages {
+    fn ask(&self, request: &PageRequest) -> Option<PageRun> {
+        let runs = self.0.allocate(request, PageOwner::Kernel).ok()?;
+        runs.first().copied()
+    }
+}
+
+impl PoolPages for KernelPages {
+    fn take(&self, pages: u64) -> Option<PageRun> {
+        self.take_within(pages, PhysAddr::new(0), PhysAddr::new(u64::MAX), 0)
+    }
+
+    fn take_within(&self, pages: u64, lowest: PhysAddr, highest: PhysAddr, boundary: u64) -> Option<PageRun> {
+        let layout = Layout::Contiguous { align: 1, boundary: boundary / dxgk_hw::PAGE_SIZE };
+        self.ask(&PageRequest {
+            low: lowest,
+            high: highest,
+            layout,
+            zeroed: false,
+            ..PageRequest::anywhere(pages)
+        })
+    }
+
+    fn give(&self, run: PageRun) {
+        // The kernel gives back what it took here; a list that is not its own is refused and changes nothing.
+        let _ = self.0.release(&[run], PageOwner::Kernel);
     }
 }

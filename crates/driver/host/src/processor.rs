@@ -98,7 +98,6 @@ pub(crate) fn block() -> Option<&'static Block> {
 pub struct Processor {
     // The order of fields is the order of drop: the run's stacks lie in `stacks`.
     run: Box<Run>,
-    #[expect(dead_code, reason = "owns the memory of the block and the stacks")]
     stacks: Region,
     previous_signal_stack: libc::stack_t,
     not_send: PhantomData<*const ()>,
@@ -137,7 +136,7 @@ impl Processor {
         Ok(Self { run: state, stacks, previous_signal_stack: previous, not_send: PhantomData })
     }
 
-    /// Makes one more driver stack ready, so that a thread of the driver can start later without a reservation.
+    /// The run's state: why it stopped, if it did.
     pub fn run(&self) -> &Run {
         &self.run
     }
@@ -146,6 +145,11 @@ impl Processor {
 impl Drop for Processor {
     fn drop(&mut self) {
         CURRENT.set(ptr::null());
+        if crate::trap::is_sealed() {
+            // Neither gs nor the signal stack can be changed any more, so they stay, and the memory with them: the process ends soon.
+            self.stacks.keep_mapped();
+            return;
+        }
         set_gs(0);
         // SAFETY: the structure is the one that the system gave us, and that stack belongs to this thread.
         unsafe { libc::sigaltstack(&raw const self.previous_signal_stack, ptr::null_mut()) };

@@ -66,6 +66,7 @@ pub enum SealError {
 /// Seals the process, for ever. Every thread of it gets the system-call filter.
 pub fn seal(policy: &Policy) -> Result<Sealing, SealError> {
     crate::trap::install();
+    warm_up_allocator();
     let namespaces = if policy.namespaces { namespaces() } else { Piece::Skipped };
     let landlock = landlock();
     let limits = limits();
@@ -76,6 +77,13 @@ pub fn seal(policy: &Policy) -> Result<Sealing, SealError> {
     crate::trap::set_sealed();
     filter::install(policy.driver_code).map_err(SealError::Filter)?;
     Ok(Sealing { namespaces, landlock, limits })
+}
+
+/// Makes glibc look up once how it may give memory back: on a thread other than the first it reads a file under /proc for that
+/// when an arena shrinks for the first time, and remembers the answer.
+fn warm_up_allocator() {
+    let blocks: Vec<Vec<u8>> = (0..64).map(|_| Vec::with_capacity(64 << 10)).collect();
+    drop(std::hint::black_box(blocks));
 }
 
 fn errno() -> i32 {

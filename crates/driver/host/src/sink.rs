@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dxgk_event::{Event, EventId, EventSink, ListRef, Log, ObjectStep, Phase, Record, Stamp, Text};
+use dxgk_event::{
+    Event, EventId, EventSink, Failure, FailureKind, ListRef, Log, ObjectStep, Phase, Record, Stamp, Text,
+};
 use dxgk_shm::{ArenaWriter, RingWriter};
 
 use crate::unwind::StackTrace;
@@ -54,6 +56,22 @@ impl HostSink {
         for (part, more) in pieces::<79>(text) {
             self.emit(&Event::Log(Log { text: part, more: more.into() }));
         }
+    }
+
+    /// Records a failure in words.
+    pub fn fail(&self, kind: FailureKind, text: &str) {
+        for (text, more) in pieces::<78>(text) {
+            self.emit(&Event::Failure(Failure { kind, more: more.into(), text }));
+        }
+    }
+
+    /// Records an event at a place that is not where the driver is now: where it was stopped. `frames` are the return
+    /// addresses above `rip`.
+    pub fn emit_at(&self, event: &Event, rip: u64, frames: &mut dyn Iterator<Item = u64>) {
+        let mut output = self.output();
+        let stack = output.arena.append(frames).unwrap_or_default();
+        let stamp = Stamp { boundary: processor::boundary(), rip, stack, thread: 1, process: 0 };
+        output.ring.push(&Record::new(stamp, processor::irql() & 15, event));
     }
 
     /// Waits until the reader has read every event, and says whether it wants the run to stop.
@@ -111,7 +129,7 @@ fn place() -> u64 {
 }
 
 /// A text in pieces of `N` bytes, with whether another follows. An empty text is one empty piece.
-pub(crate) fn pieces<const N: usize>(text: &str) -> impl Iterator<Item = (Text<N>, bool)> + '_ {
+fn pieces<const N: usize>(text: &str) -> impl Iterator<Item = (Text<N>, bool)> + '_ {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let now = rest?;

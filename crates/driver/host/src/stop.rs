@@ -60,6 +60,11 @@ pub enum StopReason {
         /// Where the driver waits.
         stack: StackTrace,
     },
+    /// The watchdog's signal (SIGALRM) found driver code executing.
+    Watchdog {
+        /// Where the driver is: the interrupted instruction first.
+        stack: StackTrace,
+    },
     /// Driver code made a system call, which only our own code may.
     SystemCall {
         /// Its number.
@@ -91,6 +96,7 @@ impl fmt::Display for StopReason {
                 write!(f, "{code} at {rip:#x} ({access:?} {address:#x}) {note} {stack}")
             }
             Self::WaitsForEver { stack } => write!(f, "waits for ever at {stack}"),
+            Self::Watchdog { stack } => write!(f, "does not come back from {stack}"),
             Self::SystemCall { number, stack, .. } => {
                 write!(f, "driver code made system call {number} at {stack}")
             }

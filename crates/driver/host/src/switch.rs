@@ -17,10 +17,10 @@ const CONTROL_WORDS: u64 = 0x037F_0000_1F80;
 pub(crate) unsafe fn prepare(top: u64, start: extern "sysv64" fn() -> !) -> u64 {
     // From low to high: control words, r15, r14, r13, r12, rbx, rbp, where to go, and a null return address for stack walks,
     // at which rsp is 8 below a multiple of 16, as a function expects at its entry.
-    let frame: [u64; 10] = [CONTROL_WORDS, 0, 0, 0, 0, 0, 0, start as *const () as u64, 0, 0];
+    let frame: [u64; 9] = [CONTROL_WORDS, 0, 0, 0, 0, 0, 0, start as *const () as u64, 0];
     let at = top - size_of_val(&frame) as u64;
     // SAFETY: the caller guarantees that these bytes are writable and unused; `at` is a multiple of 8.
-    unsafe { (at as *mut [u64; 10]).write(frame) };
+    unsafe { (at as *mut [u64; 9]).write(frame) };
     at
 }
 

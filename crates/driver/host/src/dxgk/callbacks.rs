@@ -1,17 +1,17 @@
 //! The callbacks of DXGKRNL_INTERFACE that are there, as the driver calls them. Contracts: `dxgk-sysmm`, `callbacks`.
-#![expect(unsafe_code, reason = "defines entry points of the driver's calling convention")]
 
 use std::mem::offset_of;
 
 use dxgk_abi::callback::{
-    ArgCbAllocateAdl, ArgCbAllocatePagesForMdl, ArgCbClosePhysicalMemoryObject, ArgCbCreatePhysicalMemoryObject,
-    ArgCbDestroyPhysicalMemoryObject, ArgCbFreeAdl, ArgCbFreePagesFromMdl, ArgCbMapMdlToIoMmu, ArgCbMapPhysicalMemory,
-    ArgCbOpenPhysicalMemoryObject, ArgCbUnmapMdlFromIoMmu, ArgCbUnmapPhysicalMemory,
+    ArgCbAllocateAdl, ArgCbAllocatePagesForMdl, ArgCbClosePhysicalMemoryObject,
+    ArgCbCreatePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject, ArgCbFreeAdl, ArgCbFreePagesFromMdl,
+    ArgCbMapMdlToIoMmu, ArgCbMapPhysicalMemory, ArgCbOpenPhysicalMemoryObject, ArgCbUnmapMdlFromIoMmu,
+    ArgCbUnmapPhysicalMemory,
 };
 use dxgk_abi::display::DdiFormat;
-use dxgk_abi::life::DisplayInformation;
+use dxgk_abi::life::{DeviceSpace, DisplayInformation};
 use dxgk_abi::{DxgkrnlInterface, Handle, NtStatus, Pointer};
-use dxgk_hw::CpuVa;
+use dxgk_hw::{CpuVa, Width};
 use dxgk_sysmm::callbacks::MapMemoryArgs;
 use dxgk_sysmm::{CallError, Caller};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -20,6 +20,8 @@ use super::device_information;
 use super::state::{Call, PortState, Words, serve};
 use crate::{guarded, thunk};
 
+/// Bytes of a PCI function's extended configuration space.
+const CONFIG_BYTES: u32 = 4096;
 const INVALID: CallError = CallError::Status(NtStatus::INVALID_PARAMETER);
 
 macro_rules! slot {
@@ -59,7 +61,12 @@ fn with<A>(
 }
 
 fn get_device_information(device: u64, info: u64) -> u32 {
-    let call = Call { slot: slot!(get_device_information), adapter: Handle(device), words: &[], unimplemented: false };
+    let call = Call {
+        slot: slot!(get_device_information),
+        adapter: Handle(device),
+        words: &[],
+        unimplemented: false,
+    };
     serve(&call, |port, caller| {
         let mut filled = copy_in_out(info)?;
         let memory = port.sysmm.get_device_information(caller, Handle(device))?;
@@ -89,7 +96,8 @@ fn map_memory(device: u64, address: u64, length: u32, in_io: u8, user: u8, cache
 }
 
 fn unmap_memory(device: u64, address: u64) -> u32 {
-    let call = Call { slot: slot!(unmap_memory), adapter: Handle(device), words: &[address], unimplemented: false };
+    let call =
+        Call { slot: slot!(unmap_memory), adapter: Handle(device), words: &[address], unimplemented: false };
     serve(&call, |port, caller| {
         port.sysmm.unmap_memory(caller, Handle(device), CpuVa::new(address)).map(|()| Words::new())
     })
@@ -102,7 +110,14 @@ fn allocate_pages_for_mdl(adapter: u64, at: u64) -> u32 {
         copy_in_out::<ArgCbAllocatePagesForMdl>(at),
         |args| {
             let flags = args.flags.0.into();
-            vec![args.low_address, args.high_address, args.skip_bytes, args.total_bytes, args.cache_type.0.into(), flags]
+            vec![
+                args.low_address,
+                args.high_address,
+                args.skip_bytes,
+                args.total_bytes,
+                args.cache_type.0.into(),
+                flags,
+            ]
         },
         |port, caller, mut args| {
             let pages = port.sysmm.allocate_pages_for_mdl(caller, Handle(adapter), &args)?;
@@ -120,7 +135,9 @@ fn free_pages_from_mdl(adapter: u64, at: u64) -> u32 {
         Handle(adapter),
         copy_in::<ArgCbFreePagesFromMdl>(at),
         |args| vec![args.memory_handle.0],
-        |port, caller, args| port.sysmm.free_pages_from_mdl(caller, Handle(adapter), &args).map(|()| Words::new()),
+        |port, caller, args| {
+            port.sysmm.free_pages_from_mdl(caller, Handle(adapter), &args).map(|()| Words::new())
+        },
     )
 }
 
@@ -144,7 +161,9 @@ fn unmap_mdl_from_iommu(adapter: u64, at: u64) {
         Handle(adapter),
         copy_in::<ArgCbUnmapMdlFromIoMmu>(at),
         |args| vec![args.memory_handle.0],
-        |port, caller, args| port.sysmm.unmap_mdl_from_iommu(caller, Handle(adapter), &args).map(|()| Words::new()),
+        |port, caller, args| {
+            port.sysmm.unmap_mdl_from_iommu(caller, Handle(adapter), &args).map(|()| Words::new())
+        },
     );
 }
 
@@ -210,7 +229,7 @@ fn map_physical_memory(at: u64) -> u32 {
         |args| vec![args.physical_memory_object.0, args.access_mode.0.into(), args.offset, args.size],
         |port, caller, mut args| {
             let view = port.sysmm.map_physical_memory(caller, &args)?;
-            args.mapped_address = Pointer(view.base.get());
+            args.mapped_address = Pointer(view.mapped_address.get());
             args.offset = view.offset;
             args.size = view.size;
             copy_out(at, &args)?;
@@ -257,8 +276,12 @@ fn free_adl(at: u64) {
 /// DxgkCbAcquirePostDisplayOwnership. Without a frame buffer left by firmware the structure stays zero, as for a
 /// display that is off (our choice).
 fn acquire_post_display_ownership(device: u64, at: u64) -> u32 {
-    let call =
-        Call { slot: slot!(acquire_post_display_ownership), adapter: Handle(device), words: &[], unimplemented: false };
+    let call = Call {
+        slot: slot!(acquire_post_display_ownership),
+        adapter: Handle(device),
+        words: &[],
+        unimplemented: false,
+    };
     serve(&call, |port, _| {
         let mut information: DisplayInformation = copy_in_out(at)?;
         port.adapter(Handle(device)).ok_or(CallError::Status(NtStatus::INVALID_HANDLE))?;
@@ -273,6 +296,45 @@ fn acquire_post_display_ownership(device: u64, at: u64) -> u32 {
         copy_out(at, &information)?;
         Ok(vec![information.width.into(), information.height.into(), information.physic_address])
     })
+}
+
+/// DxgkCbReadDeviceSpace and DxgkCbWriteDeviceSpace for DXGK_WHICHSPACE_CONFIG; other spaces are not there.
+#[expect(clippy::too_many_arguments, reason = "the callbacks have six, and differ in their direction")]
+fn device_space(
+    slot: usize,
+    device: u64,
+    space: u32,
+    buffer: u64,
+    offset: u32,
+    length: u32,
+    done: u64,
+) -> u32 {
+    let words = [space.into(), offset.into(), length.into()];
+    let call = Call { slot, adapter: Handle(device), words: &words, unimplemented: false };
+    serve(&call, |port, _| {
+        let adapter = port.adapter(Handle(device)).ok_or(CallError::Status(NtStatus::INVALID_HANDLE))?;
+        let end = offset.checked_add(length).filter(|end| *end <= CONFIG_BYTES).ok_or(INVALID)?;
+        if DeviceSpace(space) != DeviceSpace::CONFIG {
+            return Err(NtStatus::NOT_SUPPORTED.into());
+        }
+        for (at, to) in (offset..end).zip(buffer..) {
+            if slot == slot!(read_device_space) {
+                copy_out(to, &(adapter.function.config_read(at as u16, Width::Byte) as u8))?;
+            } else {
+                adapter.function.config_write(at as u16, Width::Byte, copy_in::<u8>(to)?.into());
+            }
+        }
+        copy_out(done, &length)?;
+        Ok(vec![length.into()])
+    })
+}
+
+fn read_device_space(device: u64, space: u32, buffer: u64, offset: u32, length: u32, done: u64) -> u32 {
+    device_space(slot!(read_device_space), device, space, buffer, offset, length, done)
+}
+
+fn write_device_space(device: u64, space: u32, buffer: u64, offset: u32, length: u32, done: u64) -> u32 {
+    device_space(slot!(write_device_space), device, space, buffer, offset, length, done)
 }
 
 /// What every slot without an implementation does: it is counted by name, and refused. `SLOT` is its offset.
@@ -307,11 +369,13 @@ thunk! {
     fn cb_unmap_physical_memory(args: u64) => unmap_physical_memory;
     fn cb_allocate_adl(args: u64) -> u32 => allocate_adl;
     fn cb_free_adl(args: u64) => free_adl;
+    fn cb_read_device_space(device: u64, space: u32, buffer: u64, offset: u32, length: u32, done: u64) -> u32 => read_device_space;
+    fn cb_write_device_space(device: u64, space: u32, buffer: u64, offset: u32, length: u32, done: u64) -> u32 => write_device_space;
     fn cb_acquire_post_display_ownership(device: u64, info: u64) -> u32 => acquire_post_display_ownership;
 }
 
 /// The slots that have an implementation, with the addresses of their entry points.
-pub(super) fn implemented() -> [(usize, u64); 16] {
+pub(super) fn implemented() -> [(usize, u64); 18] {
     [
         (slot!(get_device_information), cb_get_device_information as *const () as u64),
         (slot!(map_memory), cb_map_memory as *const () as u64),
@@ -328,6 +392,8 @@ pub(super) fn implemented() -> [(usize, u64); 16] {
         (slot!(unmap_physical_memory), cb_unmap_physical_memory as *const () as u64),
         (slot!(allocate_adl), cb_allocate_adl as *const () as u64),
         (slot!(free_adl), cb_free_adl as *const () as u64),
+        (slot!(read_device_space), cb_read_device_space as *const () as u64),
+        (slot!(write_device_space), cb_write_device_space as *const () as u64),
         (slot!(acquire_post_display_ownership), cb_acquire_post_display_ownership as *const () as u64),
     ]
 }

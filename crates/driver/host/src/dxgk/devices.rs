@@ -18,8 +18,8 @@ use crate::trap::{RegisterTarget, add_window, remove_window};
 
 /// Boundaries that a stall lasts at most, so that a long one does not take a long time here too.
 const LONGEST_STALL: u64 = 10_000;
-/// 100 ns units in one boundary of a stall: a boundary stands for a microsecond (our choice).
-const UNITS_A_BOUNDARY: u64 = 10;
+/// 100 ns units in one boundary of a stall.
+const UNITS_A_BOUNDARY: u64 = crate::kernel::HUNDREDS_PER_BOUNDARY;
 
 /// The devices of a run.
 pub struct Devices {
@@ -65,9 +65,10 @@ impl Devices {
         self.functions.iter().find_map(|function| {
             let bar = function.bars().into_iter().find(|bar| {
                 matches!(bar.kind, BarKind::Memory { .. })
-                    && base.get().checked_sub(bar.base.get()).is_some_and(|offset| {
-                        offset.checked_add(bytes).is_some_and(|end| end <= bar.size)
-                    })
+                    && base
+                        .get()
+                        .checked_sub(bar.base.get())
+                        .is_some_and(|offset| offset.checked_add(bytes).is_some_and(|end| end <= bar.size))
             })?;
             Some((Arc::clone(function), bar.index, base.get() - bar.base.get()))
         })

@@ -17,7 +17,6 @@ use zerocopy::IntoBytes;
 use super::callbacks::{implemented, unsupported};
 use crate::guarded;
 use crate::kernel::Kernel;
-use crate::layout::Protection;
 use crate::sink::HostSink;
 use crate::stop::Access;
 use crate::trap::{GuardAction, GuardTarget, add_guard};
@@ -49,11 +48,19 @@ impl OfferedInterface {
         let address = boundary - size as u64;
         // The bytes beyond Size are there once the page has opened, so that a copy that is too long copies entry points.
         guarded::write(address, whole.as_bytes()).map_err(|_| NoRoom)?;
-        kernel.space().protect(boundary, PAGE_SIZE, Protection::None)?;
+        close_page(boundary)?;
         let guard = Guard { sink: Arc::clone(sink), table: address };
         add_guard(boundary, PAGE_SIZE, Rc::new(guard)).map_err(|_| NoRoom)?;
         Ok(Self { address })
     }
+}
+
+/// Makes the page behind the table unreadable; the guard opens it again.
+#[expect(unsafe_code, reason = "changes the protection of a page")]
+fn close_page(address: u64) -> Result<(), NoRoom> {
+    // SAFETY: the page was mapped for this table a moment ago, and nothing of ours refers into it.
+    let closed = unsafe { libc::mprotect(address as *mut libc::c_void, PAGE_SIZE as usize, libc::PROT_NONE) };
+    if closed == 0 { Ok(()) } else { Err(NoRoom) }
 }
 
 struct Guard {

@@ -4,9 +4,9 @@
 //! manager, results copied out, and the one conversion to NTSTATUS made. What happened is recorded on entry and return.
 
 mod callbacks;
-mod devices;
 mod ddi;
 mod device_information;
+mod devices;
 mod initialize;
 mod interface;
 mod miniport;

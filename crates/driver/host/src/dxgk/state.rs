@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dxgk_abi::init::{DriverInitializationData, KmddodInitializationData};
+use dxgk_abi::kernel::UnicodeString;
 use dxgk_abi::{BugCheck, Handle, InterfaceVersion, Irql, NtStatus};
-use dxgk_event::{BugCheck as BugCheckEvent, Callback, Event, EventSink, ListRef, Phase, StopCause};
+use dxgk_event::{Callback, Event, EventSink, Phase};
 use dxgk_hw::PciFunction;
 use dxgk_sysmm::{CallError, Caller, SysMm};
 
@@ -48,6 +49,10 @@ pub(crate) struct AdapterState {
     pub(crate) device_object: u64,
     /// What AddDevice returned.
     pub(crate) context: u64,
+    /// Its CM_RESOURCE_LIST, in driver memory.
+    pub(crate) resources: u64,
+    /// Path of its driver's key.
+    pub(crate) registry_path: UnicodeString,
 }
 
 /// What the driver passed to DxgkInitialize or DxgkInitializeDisplayOnlyDriver.
@@ -127,7 +132,10 @@ fn six(words: &[u64]) -> [u64; 6] {
 
 /// Serves a callback: time passes, the entry is recorded, the body runs, the return is recorded. The status that the
 /// driver sees.
-pub(crate) fn serve(call: &Call<'_>, body: impl FnOnce(&PortState, &Caller) -> Result<Words, CallError>) -> u32 {
+pub(crate) fn serve(
+    call: &Call<'_>,
+    body: impl FnOnce(&PortState, &Caller) -> Result<Words, CallError>,
+) -> u32 {
     let Some(port) = kernel::current().and_then(|kernel| kernel.port::<PortState>()) else {
         return NtStatus::DEVICE_NOT_READY.0;
     };
@@ -158,18 +166,9 @@ pub(crate) fn serve(call: &Call<'_>, body: impl FnOnce(&PortState, &Caller) -> R
         Err(error) => (error.status(), [].as_slice()),
     };
     record(Phase::Returned, entry.0, words, status);
-    if let (Err(CallError::BugCheck { code, parameters }), true) = (&result, port.settings.stop_like_windows) {
+    if let (Err(CallError::BugCheck { code, parameters }), true) = (&result, port.settings.stop_like_windows)
+    {
         stop::bug_check(*code, *parameters);
     }
     status.0
-}
-
-/// Records what stopped the machine.
-pub(crate) fn record_bug_check(sink: &HostSink, stop: BugCheckEvent) {
-    sink.emit(&Event::BugCheck(stop));
-}
-
-/// A stop that names no register.
-pub(crate) fn plain_stop(code: BugCheck, parameters: [u64; 4], cause: StopCause) -> BugCheckEvent {
-    BugCheckEvent { parameters, registers: ListRef::default(), address: 0, code: code.0, cause, reserved: [0; 3] }
 }

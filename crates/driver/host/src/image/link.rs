@@ -1,9 +1,9 @@
 //! Fitting an image to its address and to what it imports.
 
+use super::Resolver;
 use super::bytes::Bytes;
 use super::error::{LoadError, MissingImport};
 use super::headers::{Directory, Headers};
-use super::Resolver;
 
 const ABSOLUTE: u16 = 0;
 const DIR64: u16 = 10;
@@ -49,13 +49,18 @@ pub(super) fn relocate(image: &mut Bytes, headers: &Headers, base: u64) -> Resul
 }
 
 /// Fills the import address tables; all names that cannot be resolved are reported together.
-pub(super) fn bind(image: &mut Bytes, headers: &Headers, resolve: &mut Resolver<'_>) -> Result<(), LoadError> {
+pub(super) fn bind(
+    image: &mut Bytes,
+    headers: &Headers,
+    resolve: &mut Resolver<'_>,
+) -> Result<(), LoadError> {
     let Some((start, _)) = headers.directory(Directory::IMPORT) else { return Ok(()) };
     let damaged = || LoadError::Directory("import");
     let mut missing = Vec::new();
     let mut descriptor = start;
     loop {
-        let field = |offset: u32| descriptor.checked_add(offset).and_then(|at| image.u32(at)).ok_or_else(damaged);
+        let field =
+            |offset: u32| descriptor.checked_add(offset).and_then(|at| image.u32(at)).ok_or_else(damaged);
         let (names, module, slots) = (field(0)?, field(12)?, field(16)?);
         if module == 0 || slots == 0 {
             break;

@@ -32,7 +32,12 @@ pub struct Image {
 
 impl Image {
     /// Loads `file` into `region`, as the module `name` of reports. Needs executable mappings: before the process is sealed.
-    pub fn load(file: &[u8], name: &str, region: &mut Region, resolve: &mut Resolver<'_>) -> Result<Self, LoadError> {
+    pub fn load(
+        file: &[u8],
+        name: &str,
+        region: &mut Region,
+        resolve: &mut Resolver<'_>,
+    ) -> Result<Self, LoadError> {
         let headers = Headers::parse(file)?;
         let mut bytes = headers.lay_out(file)?;
         let memory = region.reserve(u64::from(headers.image_bytes), 0)?;
@@ -46,7 +51,14 @@ impl Image {
         }
 
         memory.commit(0, memory.bytes(), Protection::ReadWrite)?;
-        guarded::write(base, bytes.all()).map_err(|_| LoadError::Unreachable)?;
+        // Pages that are zero already are left untouched: a file of few bytes can ask for much address space.
+        for (page, content) in
+            (base..).step_by(PAGE_SIZE as usize).zip(bytes.all().chunks(PAGE_SIZE as usize))
+        {
+            if content.iter().any(|&byte| byte != 0) {
+                guarded::write(page, content).map_err(|_| LoadError::Unreachable)?;
+            }
+        }
         memory.protect(0, memory.bytes(), Protection::Read)?;
         let mut warnings = Vec::new();
         if headers.subsystem != headers::NATIVE {
@@ -60,7 +72,8 @@ impl Image {
             memory.protect(u64::from(section.at), size, protection(section))?;
         }
         let (at, size) = exceptions.map_or((0, 0), |(at, size)| (base + u64::from(at), u64::from(size)));
-        let registration = Registration::new(name, base, memory.bytes(), at, size).ok_or(LoadError::TooManyModules)?;
+        let registration =
+            Registration::new(name, base, memory.bytes(), at, size).ok_or(LoadError::TooManyModules)?;
         Ok(Self { memory, entry: base + u64::from(headers.entry), warnings, registration })
     }
 

@@ -50,6 +50,9 @@ pub(super) fn handle(trap: &mut Interrupted<'_>, run: &Run, by_driver: bool) -> 
         }
         (libc::SIGBUS, ALIGNMENT_CHECK) => stop(trap, NtStatus::DATATYPE_MISALIGNMENT, 0, Access::None, ""),
         (libc::SIGILL, _) => stop(trap, NtStatus::ILLEGAL_INSTRUCTION, 0, Access::None, ""),
+        (libc::SIGALRM, _) => {
+            Verdict::Stop(StopReason::Watchdog { stack: StackTrace::walk(&trap.registers()) })
+        }
         (libc::SIGSYS, _) => Verdict::Stop(StopReason::SystemCall {
             number: trap.address as i64,
             rip: trap.rip(),

@@ -4,6 +4,8 @@
 //! * A register window was touched: the instruction is decoded and done on the register target ([`emulate`]).
 //! * A guard was touched: its target is told, and decides.
 //! * `in`, `out`, moves of cr8: done on the port target and the processor block ([`privileged`]).
+//! * SIGALRM is the watchdog's, sent by the parent or a timer when no boundary was counted for too long: driver code that does
+//!   not come back is stopped where it is; while our own code runs it is ignored.
 //! * Anything else while driver code runs is an exception, reported with code, registers and stack, and ends the run: the
 //!   interrupted context is replaced by the one that called the driver.
 //! * Anything else is our own defect, and goes to whoever handled the signal before, or to the fatal hook once sealed.
@@ -102,6 +104,10 @@ pub(crate) fn set_sealed() {
     SEALED.store(1, Ordering::Release);
 }
 
+pub(crate) fn is_sealed() -> bool {
+    SEALED.load(Ordering::Acquire) != 0
+}
+
 extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     let raw = context.cast::<libc::ucontext_t>();
     // SAFETY: the kernel passes a valid context to a SA_SIGINFO handler, ours alone until we return.
@@ -120,6 +126,10 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
         && let Some(run) = run::of(block)
         && handle(&mut interrupted, block, run)
     {
+        return;
+    }
+    if signal == libc::SIGALRM {
+        // The watchdog, while our own code runs: it comes again.
         return;
     }
     let (rip, address) = (interrupted.rip(), interrupted.address);
@@ -237,7 +247,7 @@ extern "sysv64" fn deliver_body(saved: &[u64; 17]) {
 
 /// Nobody's trap. Before sealing the handler that was there before us deals with it; after it nothing of that would work.
 fn fatal(signal: i32, rip: u64, address: u64, info: *mut libc::siginfo_t, context: *mut libc::ucontext_t) {
-    if SEALED.load(Ordering::Acquire) != 0 {
+    if is_sealed() {
         let hook = FATAL_HOOK.load(Ordering::Acquire);
         if !hook.is_null() {
             // SAFETY: only `set_fatal_hook` stores here, and it stores a function of this type.

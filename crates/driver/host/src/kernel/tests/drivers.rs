@@ -19,7 +19,21 @@ fn initialize_display_only(_driver: u64, _path: u64, table: u64) -> u32 {
     0
 }
 
+/// DxgkCbGetDeviceInformation: this driver looks at nothing but the status.
+fn device_information(_device: u64, _information: u64) -> u32 {
+    0
+}
+
+/// DxgkCbAcquirePostDisplayOwnership: 1024 x 768, pitch 4096, X8R8G8B8, at the test device's memory.
+fn post_display(_device: u64, information: u64) -> u32 {
+    memory::write(information, &[1024u32, 768, 4096, 22]).unwrap();
+    memory::write(information + 16, &0xE000_0000u64).unwrap();
+    0
+}
+
 crate::thunk! {
+    fn device_information_door(device: u64, information: u64) -> u32 => device_information;
+    fn post_display_door(device: u64, information: u64) -> u32 => post_display;
     fn initialize_door(driver: u64, path: u64, table: u64) -> u32 => initialize_display_only;
 }
 
@@ -34,7 +48,7 @@ fn driver(name: &str) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn kmdod_enters_and_lives_until_remove_device() {
+fn kmdod_enters_starts_writes_its_registry_values_and_goes() {
     for name in ["KMDOD.sys", "KMDOD_debug.sys", "KMDOD_checked.sys"] {
         let Some(file) = driver(name) else { return };
         let bench = Bench::new();
@@ -67,10 +81,38 @@ fn kmdod_enters_and_lives_until_remove_device() {
             lock(&bench.kernel().pool).block_at(context).map(|(va, block)| (va, block.bytes, block.tag));
         assert_eq!(block, Some((context, 1008, u32::from_le_bytes(*b"SBDD"))), "{name}");
 
+        start_and_stop(&bench, name, context, table[2], table[3]);
         let removed = call_driver(remove_device, &[context]);
         assert!(matches!(removed, CallOutcome::Returned(status) if status as u32 == 0), "{name}: {removed}");
         assert!(lock(&bench.kernel().pool).block_at(context).is_none());
         let unloaded = call_driver(unload, &[]);
         assert!(matches!(unloaded, CallOutcome::Returned(_)), "{name}: {unloaded}");
     }
+}
+
+fn start_and_stop(bench: &Bench, name: &str, context: u64, start_device: u64, stop_device: u64) {
+    let (start_info, interface, counts) =
+        (bench.scratch + 0x100, bench.scratch + 0x200, bench.scratch + 0x40);
+    memory::write(interface, &[576u32, 0x10004]).unwrap();
+    memory::write(interface + 8, &0xadau64).unwrap();
+    memory::write(interface + 0x18, &(device_information_door as *const () as u64)).unwrap();
+    memory::write(interface + 0xD8, &(post_display_door as *const () as u64)).unwrap();
+    let started = call_driver(start_device, &[context, start_info, interface, counts, counts + 4]);
+    assert!(matches!(started, CallOutcome::Returned(status) if status as u32 == 0), "{name}: {started}");
+    assert_eq!(get::<[u32; 2]>(counts), [1, 1], "{name}: one source, one child");
+    let registry = lock(&bench.kernel().registry);
+    let key = registry.open(Registry::ROOT, r"\Registry\Software").unwrap();
+    let written: Vec<(&str, u32, usize)> =
+        registry.values(key).map(|value| (value.name.as_str(), value.kind, value.data.len())).collect();
+    let expected = [
+        ("HardwareInformation.AdapterString", 1, 74),
+        ("HardwareInformation.BiosString", 1, 80),
+        ("HardwareInformation.ChipType", 1, 54),
+        ("HardwareInformation.DacType", 1, 90),
+        ("HardwareInformation.MemorySize", 4, 4),
+    ];
+    assert_eq!(written, expected, "{name}");
+    drop(registry);
+    let stopped = call_driver(stop_device, &[context]);
+    assert!(matches!(stopped, CallOutcome::Returned(status) if status as u32 == 0), "{name}: {stopped}");
 }

@@ -1,0 +1,331 @@
+//! The report as JSON. Addresses and codes are hexadecimal strings; counts and sizes are numbers.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use dxgk_abi::{BugCheck as BugCheckCode, InterfaceVersion};
+use dxgk_event::{ModeChoice, ModeReason, StopCause, Who};
+use dxgk_verify::{Finding, Modules, Severity};
+use serde::Serialize;
+
+use super::outcome::Outcome;
+use super::places;
+use crate::run::config::{DeviceChoice, RunConfig};
+use crate::run::session::{Session, StopSeen, callback_name};
+
+/// Version of this structure.
+const SCHEMA: u32 = 1;
+
+/// The report.
+#[derive(Serialize, Debug)]
+pub(crate) struct Report {
+    schema: u32,
+    pub(crate) driver: Driver,
+    pub(crate) machine: Machine,
+    pub(crate) outcome: Outcome,
+    pub(crate) failure: Option<String>,
+    pub(crate) bugcheck: Option<BugCheck>,
+    pub(crate) life: Vec<Life>,
+    pub(crate) callbacks: BTreeMap<&'static str, Calls>,
+    pub(crate) dma: Dma,
+    pub(crate) findings: Vec<FindingReport>,
+    pub(crate) log: Vec<String>,
+}
+
+#[derive(Serialize, Debug)]
+pub(crate) struct Driver {
+    pub(crate) path: String,
+    pub(crate) sha256: Option<String>,
+    pub(crate) imports: Vec<String>,
+    pub(crate) missing_imports: Vec<String>,
+    pub(crate) interface_version: String,
+    pub(crate) kind: &'static str,
+}
+
+#[derive(Serialize, Debug)]
+pub(crate) struct Machine {
+    pub(crate) iommu_mode: &'static str,
+    pub(crate) iommu_mode_reason: String,
+    pub(crate) iommu_unit: &'static str,
+    pub(crate) hardware: &'static str,
+    pub(crate) device: DeviceChoice,
+    pub(crate) adapters: u32,
+    pub(crate) ram: String,
+    pub(crate) seed: u64,
+    pub(crate) wddm: String,
+}
+
+#[derive(Serialize, Debug)]
+pub(crate) struct BugCheck {
+    pub(crate) code: String,
+    pub(crate) name: String,
+    pub(crate) parameters: Vec<String>,
+    pub(crate) cause: &'static str,
+    #[serde(rename = "where")]
+    pub(crate) place: Location,
+    pub(crate) address: String,
+    pub(crate) registers: BTreeMap<&'static str, String>,
+}
+
+#[derive(Serialize, Debug)]
+pub(crate) struct Life {
+    pub(crate) ddi: &'static str,
+    pub(crate) argument: String,
+    pub(crate) status: String,
+    pub(crate) count: u64,
+}
+
+#[derive(Serialize, Debug)]
+pub(crate) struct Calls {
+    pub(crate) calls: u64,
+    pub(crate) failed: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) not_supported: bool,
+}
+
+#[derive(Serialize, Debug)]
+pub(crate) struct Dma {
+    pub(crate) reads: u64,
+    pub(crate) writes: u64,
+    pub(crate) bytes: u64,
+    pub(crate) faults: u64,
+}
+
+#[derive(Serialize, Debug)]
+pub(crate) struct FindingReport {
+    pub(crate) rule: &'static str,
+    pub(crate) severity: &'static str,
+    pub(crate) culprit: &'static str,
+    pub(crate) message: String,
+    #[serde(rename = "where")]
+    pub(crate) place: Location,
+    pub(crate) object: Option<ObjectReport>,
+    pub(crate) history: Vec<History>,
+    pub(crate) documentation: Vec<&'static str>,
+    pub(crate) windows: &'static str,
+    pub(crate) fix: String,
+    pub(crate) count: u64,
+}
+
+/// `function`, `file` and `line` are null until symbols are read.
+#[derive(Serialize, Debug)]
+pub(crate) struct Location {
+    pub(crate) module: Option<String>,
+    pub(crate) offset: String,
+    pub(crate) function: Option<String>,
+    pub(crate) file: Option<String>,
+    pub(crate) line: Option<u32>,
+    pub(crate) stack: Vec<String>,
+}
+
+#[derive(Serialize, Debug)]
+pub(crate) struct ObjectReport {
+    pub(crate) kind: &'static str,
+    pub(crate) handle: String,
+    pub(crate) size: u64,
+}
+
+#[derive(Serialize, Debug)]
+pub(crate) struct History {
+    pub(crate) what: String,
+    pub(crate) at: u64,
+    #[serde(rename = "where")]
+    pub(crate) place: String,
+}
+
+impl Report {
+    /// Puts together what is known.
+    pub(crate) fn new(
+        config: &RunConfig,
+        sha256: Option<String>,
+        outcome: Outcome,
+        session: &Session,
+    ) -> Self {
+        let modules = session.verifier.modules();
+        let mut findings: Vec<&Finding> = session.verifier.findings().iter().collect();
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        Self {
+            schema: SCHEMA,
+            driver: driver(config, sha256, session),
+            machine: machine(config, session),
+            outcome,
+            failure: session
+                .broken
+                .clone()
+                .or_else(|| session.failure.as_ref().map(|(_, text)| text.clone())),
+            bugcheck: session.bug_check.as_ref().map(|stop| bug_check(stop, modules)),
+            life: session
+                .life
+                .iter()
+                .map(|entry| Life {
+                    ddi: entry.ddi,
+                    argument: hex(entry.argument),
+                    status: format!("{:#010X}", entry.status.0).replace("0X", "0x"),
+                    count: entry.count,
+                })
+                .collect(),
+            callbacks: session
+                .callbacks
+                .iter()
+                .map(|(slot, count)| {
+                    let calls = Calls {
+                        calls: count.calls,
+                        failed: count.failed,
+                        not_supported: count.unimplemented,
+                    };
+                    (callback_name(*slot), calls)
+                })
+                .collect(),
+            dma: Dma {
+                reads: session.dma.reads,
+                writes: session.dma.writes,
+                bytes: session.dma.bytes,
+                faults: session.dma.faults,
+            },
+            findings: findings.into_iter().map(|finding| finding_report(finding, modules)).collect(),
+            log: session.log.clone(),
+        }
+    }
+}
+
+fn driver(config: &RunConfig, sha256: Option<String>, session: &Session) -> Driver {
+    let seen = &session.driver;
+    Driver {
+        path: config
+            .driver
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("(built-in sample)"))
+            .display()
+            .to_string(),
+        sha256,
+        imports: seen.imports.clone(),
+        missing_imports: seen.missing.clone(),
+        interface_version: hex(seen.interface_version.into()),
+        kind: if seen.display_only { "display-only" } else { "full" },
+    }
+}
+
+fn machine(config: &RunConfig, session: &Session) -> Machine {
+    Machine {
+        iommu_mode: session.mode.map_or("none", |mode| mode_name(mode.mode)),
+        iommu_mode_reason: session.mode.map_or_else(
+            || "the run ended before a mode was chosen".to_owned(),
+            |mode| {
+                let refused = if mode.refused != 0 { "start refused: " } else { "" };
+                format!("{refused}{}", reason_text(mode.reason))
+            },
+        ),
+        iommu_unit: "vtd",
+        hardware: "model",
+        device: config.device,
+        adapters: 1,
+        ram: config.ram.clone(),
+        seed: config.seed,
+        wddm: InterfaceVersion(config.wddm).number().map_or_else(|| hex(config.wddm.into()), str::to_owned),
+    }
+}
+
+/// The mode's name as `--iommu` spells it.
+pub(crate) fn mode_name(mode: ModeChoice) -> &'static str {
+    match mode {
+        ModeChoice::Passthrough => "off",
+        ModeChoice::Isolation => "isolation",
+        ModeChoice::Remapping => "remapping",
+    }
+}
+
+fn reason_text(reason: ModeReason) -> &'static str {
+    match reason {
+        ModeReason::Asked => "asked for, and the driver claims it",
+        ModeReason::StrongestClaimed => "the strongest that the driver claims",
+        ModeReason::NeededByAddressLimit => "the device cannot see all of RAM",
+        ModeReason::DriverClaimsNothing => "the driver claims no support for the IOMMU",
+        ModeReason::SwitchedOff => "IOMMUFlags leaves the IOMMU off",
+        ModeReason::Forced => "forced: the driver does not claim it (not Windows behaviour)",
+        ModeReason::RequiredByDriver => "the driver requires isolation, which did not come about",
+        ModeReason::InterfaceTooOld => "the interface offered is older than the mode that the driver claims",
+        ModeReason::FlagsIncomplete => "IOMMUFlags does not enable, map and attach",
+        ModeReason::NoUnit => "the machine has no IOMMU",
+        ModeReason::CapsDisagree => {
+            "DRIVERCAPS contradicts IOMMU_CAPS, or remapping is claimed without MapAperture2"
+        }
+        ModeReason::LimitNotMet => "the device cannot see all of RAM, and remapping cannot come about",
+        ModeReason::AttachFailed => "the domain could not be made, filled or attached",
+    }
+}
+
+fn bug_check(seen: &StopSeen, modules: &Modules) -> BugCheck {
+    const NAMES: [&str; 18] = [
+        "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+        "r14", "r15", "rip", "eflags",
+    ];
+    let code = BugCheckCode(seen.stop.code);
+    BugCheck {
+        code: format!("0x{:X}", code.0),
+        name: code.name().unwrap_or("unknown").to_owned(),
+        parameters: seen.stop.parameters.iter().map(|parameter| hex(*parameter)).collect(),
+        cause: match seen.stop.cause {
+            StopCause::DriverAsked => "driver-asked",
+            StopCause::Port => "port",
+            StopCause::Exception => "exception",
+            StopCause::FastFail => "fast-fail",
+            StopCause::Sandbox => "sandbox",
+            StopCause::Host => "host",
+        },
+        place: location(seen.rip, &seen.stack, modules),
+        address: hex(seen.stop.address),
+        registers: NAMES.iter().copied().zip(seen.registers.iter().map(|word| hex(*word))).collect(),
+    }
+}
+
+fn location(rip: u64, stack: &[u64], modules: &Modules) -> Location {
+    let found = modules.find(rip);
+    Location {
+        module: found.map(|(module, _)| module.name.clone()),
+        offset: hex(found.map_or(rip, |(_, offset)| offset)),
+        function: None,
+        file: None,
+        line: None,
+        stack: stack.iter().map(|address| places::address(modules, *address)).collect(),
+    }
+}
+
+fn finding_report(finding: &Finding, modules: &Modules) -> FindingReport {
+    FindingReport {
+        rule: finding.rule.id,
+        severity: match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        },
+        culprit: match finding.culprit {
+            Who::Driver => "driver",
+            Who::Device => "device",
+            Who::Port => "port",
+        },
+        message: finding.message.clone(),
+        place: location(finding.place.rip, &finding.place.stack, modules),
+        object: finding.object.as_ref().map(|object| ObjectReport {
+            kind: object.kind,
+            handle: hex(object.handle),
+            size: object.bytes,
+        }),
+        history: finding
+            .history
+            .iter()
+            .map(|entry| History {
+                what: entry.what.clone(),
+                at: entry.boundary,
+                place: places::place(&entry.place),
+            })
+            .collect(),
+        documentation: finding.rule.documentation.to_vec(),
+        windows: finding.rule.windows,
+        fix: finding.fix.clone(),
+        count: finding.count,
+    }
+}
+
+fn hex(value: u64) -> String {
+    format!("{value:#x}")
+}

@@ -1,0 +1,170 @@
+//! The report as text: the life as it went, findings most severe first, one summary line.
+
+use std::fmt::Write as _;
+
+use super::json::{FindingReport, Report};
+use super::outcome::Outcome;
+
+/// How it looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Style {
+    /// ANSI colours.
+    pub(crate) color: bool,
+    /// Findings and summary only.
+    pub(crate) quiet: bool,
+    /// Everything.
+    pub(crate) verbose: bool,
+}
+
+const RED: &str = "31;1";
+const YELLOW: &str = "33;1";
+const GREEN: &str = "32;1";
+const BOLD: &str = "1";
+const DIM: &str = "2";
+
+impl Style {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// The whole report.
+pub(crate) fn render(report: &Report, style: Style) -> String {
+    let mut out = String::new();
+    if !style.quiet {
+        out.push_str(&render_life(report, style));
+    }
+    if let Some(failure) = &report.failure {
+        line(&mut out, &format!("{} {failure}", style.paint(RED, "failed:")));
+    }
+    if !report.driver.missing_imports.is_empty() {
+        line(&mut out, &format!("missing imports: {}", report.driver.missing_imports.join(", ")));
+    }
+    if let Some(stop) = &report.bugcheck {
+        stopped(&mut out, stop, style);
+    }
+    for (index, finding) in report.findings.iter().enumerate() {
+        one_finding(&mut out, index + 1, finding, style);
+    }
+    summary(&mut out, report, style);
+    out
+}
+
+/// The life of the adapter, one line a DDI.
+fn render_life(report: &Report, style: Style) -> String {
+    let mut out = String::new();
+    line(
+        &mut out,
+        &format!("{} {} ({})", style.paint(BOLD, "driver"), report.driver.path, report.driver.kind),
+    );
+    line(
+        &mut out,
+        &format!(
+            "{} {} RAM, {:?} on {} ({})",
+            style.paint(BOLD, "machine"),
+            report.machine.ram,
+            report.machine.device,
+            report.machine.iommu_unit,
+            report.machine.hardware
+        )
+        .to_lowercase(),
+    );
+    for entry in &report.life {
+        let times = if entry.count > 1 { format!(" x{}", entry.count) } else { String::new() };
+        let argument = if entry.argument == "0x0" { String::new() } else { format!("({})", entry.argument) };
+        let status = match entry.status.as_str() {
+            "0x00000000" => style.paint(GREEN, "ok"),
+            other => style.paint(YELLOW, other),
+        };
+        line(&mut out, &format!("  {:<44} {status}{times}", format!("{}{argument}", entry.ddi)));
+    }
+    if style.verbose {
+        for (name, count) in &report.callbacks {
+            let note = if count.not_supported { ", not supported" } else { "" };
+            line(&mut out, &format!("  {name}: {} calls, {} failed{note}", count.calls, count.failed));
+        }
+    }
+    for text in &report.log {
+        line(&mut out, &format!("  {} {text}", style.paint(DIM, "driver:")));
+    }
+    for (name, count) in report.callbacks.iter().filter(|(_, count)| count.not_supported) {
+        line(&mut out, &format!("  {name} is not supported yet; called {} times", count.calls));
+    }
+    out
+}
+
+fn stopped(out: &mut String, stop: &super::json::BugCheck, style: Style) {
+    let parameters = stop.parameters.join(", ");
+    line(out, "");
+    line(out, &format!("{} {} {} ({parameters})", style.paint(RED, "BUG CHECK"), stop.code, stop.name));
+    line(out, &format!("  cause     {}", stop.cause));
+    let module = stop.place.module.as_deref().unwrap_or("?");
+    line(out, &format!("  where     {module}+{}, address {}", stop.place.offset, stop.address));
+    if !stop.place.stack.is_empty() {
+        line(out, &format!("  stack     {}", stop.place.stack.join(" < ")));
+    }
+    let registers: Vec<String> =
+        stop.registers.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    for row in registers.chunks(6) {
+        line(out, &format!("  registers {}", row.join(" ")));
+    }
+}
+
+fn one_finding(out: &mut String, number: usize, finding: &FindingReport, style: Style) {
+    let color = if finding.severity == "error" { RED } else { YELLOW };
+    let times = if finding.count > 1 { format!(" ({} times)", finding.count) } else { String::new() };
+    line(out, "");
+    line(
+        out,
+        &format!(
+            "{number}. {} {}{times}",
+            style.paint(color, &format!("{} {}", finding.severity, finding.rule)),
+            style.paint(BOLD, &finding.message)
+        ),
+    );
+    let place = match &finding.place.module {
+        Some(module) => format!("{module}+{}", finding.place.offset),
+        None => finding.place.offset.clone(),
+    };
+    line(out, &format!("   where    {place}"));
+    if !finding.place.stack.is_empty() {
+        line(out, &format!("   stack    {}", finding.place.stack.join(" < ")));
+    }
+    if let Some(object) = &finding.object {
+        line(out, &format!("   object   {} {}, {} bytes", object.kind, object.handle, object.size));
+    }
+    for (index, entry) in finding.history.iter().enumerate() {
+        let head = if index == 0 { "history" } else { "" };
+        line(out, &format!("   {head:<8} at {:>6}  {}  [{}]", entry.at, entry.what, entry.place));
+    }
+    line(out, &format!("   culprit  {}", finding.culprit));
+    line(out, &format!("   Windows  {}", finding.windows));
+    line(out, &format!("   see      {}", finding.documentation.join("; ")));
+    line(out, &format!("   mend     {}", style.paint(BOLD, &finding.fix)));
+}
+
+fn summary(out: &mut String, report: &Report, style: Style) {
+    let calls: u64 = report.callbacks.values().map(|count| count.calls).sum();
+    let verdict = match report.outcome {
+        Outcome::Clean => style.paint(GREEN, "clean"),
+        Outcome::Findings => style.paint(RED, "findings"),
+        other => style.paint(RED, &format!("{other:?}").to_lowercase()),
+    };
+    line(out, "");
+    line(
+        out,
+        &format!(
+            "{verdict}: mode {} ({}); {calls} callbacks, {} bytes by DMA, {} faults, {} findings",
+            report.machine.iommu_mode,
+            report.machine.iommu_mode_reason,
+            report.dma.bytes,
+            report.dma.faults,
+            report.findings.len()
+        ),
+    );
+}
+
+fn line(out: &mut String, text: &str) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{text}");
+}

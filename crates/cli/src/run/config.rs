@@ -1,0 +1,97 @@
+//! What a run is: everything that the child process needs to know, and nothing that it could be told otherwise.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// The configuration of a run, handed to the child as JSON.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct RunConfig {
+    /// The driver's file; nothing for the built-in sample.
+    pub(crate) driver: Option<PathBuf>,
+    pub(crate) device: DeviceChoice,
+    pub(crate) iommu: Iommu,
+    pub(crate) force_iommu: bool,
+    pub(crate) logical_base: LogicalBase,
+    /// As written on the command line; checked there.
+    pub(crate) ram: String,
+    pub(crate) ram_bytes: u64,
+    pub(crate) highest_visible_address: Option<u64>,
+    /// Interface version offered (`DXGKDDI_INTERFACE_VERSION`).
+    pub(crate) wddm: u32,
+    pub(crate) registry: Vec<RegistryEntry>,
+    pub(crate) iommu_flags: u32,
+    pub(crate) seed: u64,
+    pub(crate) strictness: Strictness,
+    pub(crate) stacks: Stacks,
+    pub(crate) timeout_seconds: u64,
+}
+
+/// `--device`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DeviceChoice {
+    /// QEMU's educational device, 1234:11e8
+    Edu,
+    /// A function without registers
+    None,
+}
+
+/// `--iommu`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Iommu {
+    Auto,
+    Remapping,
+    Isolation,
+    Off,
+}
+
+/// `--logical-base`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogicalBase {
+    /// Addresses that are no RAM of the machine, so that a physical address given by mistake faults
+    Safe,
+    /// From 0 up
+    Windows,
+}
+
+/// `--strictness`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Strictness {
+    /// Record and go on
+    Report,
+    /// Stop where Windows would
+    Windows,
+}
+
+/// `--stacks`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Stacks {
+    /// At every event that can have one
+    All,
+    /// At failures, doorbells, allocations and maps, the first 64 of a call site
+    Few,
+    /// Nowhere
+    None,
+}
+
+/// A value under the driver's service key; the name may lead through subkeys (`Parameters\Name`).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct RegistryEntry {
+    pub(crate) name: String,
+    pub(crate) value: RegistryValue,
+}
+
+/// A registry value.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum RegistryValue {
+    /// REG_DWORD.
+    Dword(u32),
+    /// REG_SZ.
+    String(String),
+}

@@ -1,0 +1,87 @@
+//! What a parent hands its child: the configuration as one line of JSON on the child's standard input, the driver's bytes
+//! behind it, and three inherited files (ring, arena, RAM).
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, Read, Write};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use rustix::io::{FdFlags, fcntl_setfd};
+use serde::{Deserialize, Serialize};
+
+use super::config::RunConfig;
+
+/// The largest driver that is taken: Windows loads none that is near this.
+pub(crate) const LARGEST_DRIVER: u64 = 256 << 20;
+
+/// The line of JSON.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Handover {
+    pub(crate) config: RunConfig,
+    ring: RawFd,
+    arena: RawFd,
+    ram: RawFd,
+    /// Name and length of the driver's file; nothing for the built-in sample.
+    driver: Option<(String, u64)>,
+}
+
+/// The files of a run.
+pub(crate) struct Files<T> {
+    pub(crate) ring: T,
+    pub(crate) arena: T,
+    pub(crate) ram: T,
+}
+
+impl Handover {
+    /// Makes the files inheritable and names them.
+    pub(crate) fn new(
+        config: &RunConfig,
+        files: &Files<BorrowedFd<'_>>,
+        driver: Option<(String, u64)>,
+    ) -> io::Result<Self> {
+        for file in [files.ring, files.arena, files.ram] {
+            fcntl_setfd(file, FdFlags::empty())?;
+        }
+        Ok(Self {
+            config: config.clone(),
+            ring: files.ring.as_raw_fd(),
+            arena: files.arena.as_raw_fd(),
+            ram: files.ram.as_raw_fd(),
+            driver,
+        })
+    }
+
+    /// Writes it, and the driver's bytes behind it.
+    pub(crate) fn write(&self, to: &mut impl Write, driver: &[u8]) -> io::Result<()> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        to.write_all(&line)?;
+        to.write_all(driver)?;
+        to.flush()
+    }
+
+    /// Reads it; the driver's name and bytes with it.
+    pub(crate) fn read(from: &mut impl BufRead) -> io::Result<(Self, Option<(String, Vec<u8>)>)> {
+        let mut line = String::new();
+        from.read_line(&mut line)?;
+        let handover: Self = serde_json::from_str(&line)?;
+        let driver = match &handover.driver {
+            None => None,
+            Some((name, length)) => {
+                let mut bytes = Vec::new();
+                from.take(*length).read_to_end(&mut bytes)?;
+                Some((name.clone(), bytes))
+            }
+        };
+        Ok((handover, driver))
+    }
+
+    /// The inherited files, opened anew: a number alone gives no ownership of the file behind it.
+    pub(crate) fn open(&self) -> io::Result<Files<OwnedFd>> {
+        Ok(Files { ring: reopen(self.ring)?, arena: reopen(self.arena)?, ram: reopen(self.ram)? })
+    }
+}
+
+fn reopen(file: RawFd) -> io::Result<OwnedFd> {
+    let opened: File = OpenOptions::new().read(true).write(true).open(format!("/proc/self/fd/{file}"))?;
+    Ok(opened.into())
+}

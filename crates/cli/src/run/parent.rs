@@ -1,0 +1,216 @@
+//! The side that watches a run: starts it, reads its events, applies the rules, and stops what does not end.
+
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use dxgk_event::{FailureKind, StopCause};
+use dxgk_host::sink::HostSink;
+use dxgk_shm::{ARENA_BYTES, ArenaReader, Ram, RamLayout, RingReader};
+use dxgk_verify::Severity;
+
+use super::child;
+use super::config::{RunConfig, Strictness};
+use super::handover::{Files, Handover};
+use super::rig::{DriverSource, stack_policy};
+use super::session::Session;
+use crate::report::Outcome;
+
+/// Records in the ring: 8 MiB, enough that a short run never waits for its reader.
+const RING_RECORDS: u64 = 1 << 16;
+/// How long the reader waits for a record before it looks after the child.
+const LOOK_AFTER: Duration = Duration::from_millis(50);
+
+/// How the run's process or thread ended.
+enum End {
+    /// By itself.
+    Done,
+    /// With this status, by itself.
+    Exited(ExitStatus),
+    /// Stopped by us after the time-out.
+    TimedOut,
+}
+
+/// A run under way, as its reader sees it.
+struct Watch<'a> {
+    config: &'a RunConfig,
+    ring: RingReader,
+    arena: ArenaReader,
+    session: Session,
+}
+
+/// Runs in a sandboxed child process.
+pub(crate) fn in_child(
+    config: &RunConfig,
+    driver: Option<(String, Vec<u8>)>,
+    log: bool,
+) -> Result<(Session, Outcome)> {
+    let mut watch = Watch::new(config, log)?;
+    let ram = ram(config)?;
+    let (name, bytes) = driver.map_or((None, Vec::new()), |(name, bytes)| (Some(name), bytes));
+    let files = Files { ring: watch.ring.fd(), arena: watch.arena.fd(), ram: ram.fd() };
+    let driver = name.map(|name| (name, bytes.len() as u64));
+    let handover = Handover::new(config, &files, driver).context("cannot prepare the child's files")?;
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let mut child = Command::new(program)
+        .arg(super::CHILD)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .context("cannot start the child process")?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A child that died at once breaks the pipe; its exit status says more.
+        let _ = handover.write(&mut stdin, &bytes);
+    }
+    let end = watch.follow(&mut child)?;
+    watch.drain();
+    let outcome = watch.outcome(&end);
+    Ok((watch.session, outcome))
+}
+
+/// Runs the built-in sample in a thread of this process, without a sandbox.
+pub(crate) fn in_process(config: &RunConfig, log: bool) -> Result<(Session, Outcome)> {
+    let mut watch = Watch::new(config, log)?;
+    let ram = Arc::new(ram(config)?);
+    let sink = Arc::new(HostSink::new(watch.ring.writer(), watch.arena.writer(), stack_policy(config)));
+    let config = config.clone();
+    let runner = std::thread::Builder::new().name("driver".to_owned()).spawn(move || {
+        child::run(&config, ram, &sink, &DriverSource::Linked, false);
+    });
+    let runner = runner.context("cannot start a thread")?;
+    while !runner.is_finished() {
+        watch.read(LOOK_AFTER);
+    }
+    watch.drain();
+    if runner.join().is_err() {
+        watch.session.failure = Some((FailureKind::Internal, "dxgk panicked".to_owned()));
+    }
+    let outcome = watch.outcome(&End::Done);
+    Ok((watch.session, outcome))
+}
+
+fn ram(config: &RunConfig) -> Result<Ram> {
+    let layout = RamLayout::from_str(&config.ram)?;
+    Ram::create(&layout).context("cannot make the machine's RAM")
+}
+
+impl<'a> Watch<'a> {
+    fn new(config: &'a RunConfig, log: bool) -> Result<Self> {
+        Ok(Self {
+            config,
+            ring: RingReader::create(RING_RECORDS).context("cannot make the event ring")?,
+            arena: ArenaReader::create(ARENA_BYTES).context("cannot make the list arena")?,
+            session: Session::new(log),
+        })
+    }
+
+    /// Reads what comes within `patience`; false when nothing came.
+    fn read(&mut self, patience: Duration) -> bool {
+        match self.ring.next(patience) {
+            Ok(Some(record)) => {
+                self.session.take(&record, &self.arena);
+                if self.config.strictness == Strictness::Windows && self.windows_would_stop() {
+                    self.ring.request_stop();
+                }
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                let text = format!("the child forged or broke its event stream: {error}");
+                self.session.broken.get_or_insert(text);
+                false
+            }
+        }
+    }
+
+    fn windows_would_stop(&self) -> bool {
+        self.session.verifier.findings().last().is_some_and(|finding| {
+            finding.severity == Severity::Error && finding.rule.windows.starts_with("0x")
+        })
+    }
+
+    /// Reads until the child has ended, or its time is up.
+    fn follow(&mut self, child: &mut Child) -> io::Result<End> {
+        let mut quiet_since = Instant::now();
+        let limit = Duration::from_secs(self.config.timeout_seconds);
+        loop {
+            if self.read(LOOK_AFTER) {
+                quiet_since = Instant::now();
+            }
+            if let Some(status) = child.try_wait()? {
+                return Ok(End::Exited(status));
+            }
+            if quiet_since.elapsed() >= limit || self.session.broken.is_some() {
+                child.kill()?;
+                let status = child.wait()?;
+                return Ok(if self.session.broken.is_some() { End::Exited(status) } else { End::TimedOut });
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        while self.read(Duration::ZERO) {}
+    }
+
+    fn outcome(&mut self, end: &End) -> Outcome {
+        if self.session.broken.is_some() {
+            return Outcome::SandboxViolation;
+        }
+        if let Some(stop) = &self.session.bug_check {
+            return match stop.stop.cause {
+                StopCause::Sandbox => Outcome::SandboxViolation,
+                StopCause::Host => Outcome::InternalError,
+                _ => Outcome::Bugcheck,
+            };
+        }
+        match end {
+            End::TimedOut => {
+                let text = format!(
+                    "the driver did nothing that can be seen for {} seconds; it was stopped",
+                    self.config.timeout_seconds
+                );
+                self.session.failure.get_or_insert((FailureKind::WaitsForEver, text));
+                return Outcome::Hang;
+            }
+            End::Exited(status) if !status.success() => return self.died(*status),
+            End::Exited(_) | End::Done => {}
+        }
+        match self.session.failure.as_ref().map(|(kind, _)| *kind) {
+            Some(FailureKind::LoadFailed) => Outcome::LoadFailed,
+            Some(FailureKind::Internal) => Outcome::InternalError,
+            Some(FailureKind::WaitsForEver) => Outcome::Hang,
+            Some(FailureKind::NotStarted) => Outcome::Findings,
+            None => {
+                let findings = self.session.verifier.findings();
+                let above_note = findings.iter().any(|finding| finding.severity > Severity::Note);
+                if above_note { Outcome::Findings } else { Outcome::Clean }
+            }
+        }
+    }
+
+    /// A child that did not end by itself, and did not say why.
+    fn died(&mut self, status: ExitStatus) -> Outcome {
+        let fatal = status.code() == Some(dxgk_host::trap::FATAL_EXIT);
+        let (outcome, text) = match status.signal() {
+            Some(signal) => (Outcome::SandboxViolation, format!("the child was killed by signal {signal}")),
+            None if fatal => (
+                Outcome::SandboxViolation,
+                "code outside the driver faulted, or made a system call that the sandbox forbids: \
+                 the driver damaged its process, or dxgk has a defect"
+                    .to_owned(),
+            ),
+            None => (Outcome::InternalError, format!("the child ended with {status}")),
+        };
+        self.session.failure.get_or_insert((FailureKind::Internal, text));
+        outcome
+    }
+}
+
+/// Prints the trace as it was kept.
+pub(crate) fn print_trace(session: &Session, out: &mut impl Write) -> io::Result<()> {
+    session.trace.iter().try_for_each(|line| writeln!(out, "{line}"))
+}

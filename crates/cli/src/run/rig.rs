@@ -1,0 +1,319 @@
+//! A machine with a driver in it, put together in this process: RAM, IOMMU, devices, memory manager, kernel, port.
+
+use std::sync::Arc;
+
+use dxgk_abi::InterfaceVersion;
+use dxgk_event::{Event, EventSink, FailureKind, Import, ModuleLoaded, Text};
+use dxgk_host::dxgk::{
+    DeviceWindows, Devices, LoadedMiniport, PortState, PostDisplay, Settings, port_entries,
+};
+use dxgk_host::image::{Image, LoadError};
+use dxgk_host::kernel::registry::{Registry, SERVICES};
+use dxgk_host::kernel::{DeviceKeys, DriverImage, Installed, Kernel, KernelParts};
+use dxgk_host::layout::{Purpose, Region, RunGuard};
+use dxgk_host::platform::{HostPlatform, KernelPages};
+use dxgk_host::processor::Processor;
+use dxgk_host::sink::{HostSink, StackPolicy};
+use dxgk_hw::{FrameSource, IommuUnit, MachineMemory, PciFunction, RequesterId};
+use dxgk_iommu::vtd::VtdUnit;
+use dxgk_model::{Edu, Machine, NoRegisters};
+use dxgk_port::mode::{Asked, IommuFlags, Request};
+use dxgk_port::{AdapterSpec, Halt, LogicalAdapter, Port};
+use dxgk_shm::Ram;
+use dxgk_sysmm::policy::{LogicalBase as LogicalBasePolicy, Strictness as PolicyStrictness};
+use dxgk_sysmm::{PageDatabase, Policy, SysMm};
+
+use super::config::{DeviceChoice, Iommu, LogicalBase, RegistryValue, RunConfig, Stacks, Strictness};
+use super::linked;
+
+/// Where the one device is on the bus.
+const DEVICE: RequesterId = RequesterId::new(0, 3, 0);
+/// Every DMA address bit: the model's edu reaches all of memory.
+const EDU_DMA_MASK: u64 = u64::MAX;
+
+/// Why a run could not even begin; our own limit, or the driver's file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RigError {
+    /// The driver's file cannot be loaded.
+    #[error("{0}")]
+    Load(#[from] LoadError),
+    /// The host lacks something.
+    #[error("{0}")]
+    Host(String),
+}
+
+fn host(what: &str) -> impl FnOnce(dxgk_hw::NoRoom) -> RigError + '_ {
+    move |_| RigError::Host(format!("no room for {what}"))
+}
+
+/// The driver to run.
+pub(crate) enum DriverSource {
+    /// The built-in sample, linked into this process.
+    Linked,
+    /// A file's name and bytes.
+    File(String, Vec<u8>),
+}
+
+/// Everything of a run. Fields are dropped in order: the processor outlives what refers to it.
+pub(crate) struct Rig {
+    miniport: LoadedMiniport,
+    sysmm: Arc<SysMm<HostPlatform>>,
+    unit: Arc<dyn IommuUnit>,
+    functions: Vec<Arc<dyn PciFunction>>,
+    ram: Arc<Ram>,
+    sink: Arc<HostSink>,
+    #[expect(dead_code, reason = "keeps the driver's code mapped and known to stack walks")]
+    image: Option<Image>,
+    #[expect(dead_code, reason = "keeps the kernel reachable from exports")]
+    installed: Installed,
+    #[expect(dead_code, reason = "keeps the thread a processor")]
+    processor: Processor,
+    #[expect(dead_code, reason = "one run a process")]
+    guard: RunGuard,
+}
+
+impl Rig {
+    /// Puts the machine together and loads the driver; no driver code runs yet.
+    pub(crate) fn build(
+        config: &RunConfig,
+        ram: Arc<Ram>,
+        sink: &Arc<HostSink>,
+        driver: &DriverSource,
+    ) -> Result<Self, RigError> {
+        let guard = RunGuard::acquire();
+        let processor = Processor::attach(&guard).map_err(|error| RigError::Host(error.to_string()))?;
+        let platform = Arc::new(HostPlatform::new(Arc::clone(&ram), Arc::clone(sink)));
+        let policy = policy(config);
+        let pages = PageDatabase::new(Arc::clone(&platform), &policy);
+        let machine = machine(config, &ram, sink)?;
+        let frames: Arc<dyn FrameSource> = Arc::clone(&pages) as _;
+        let memory: Arc<dyn MachineMemory> = Arc::clone(&ram) as _;
+        let registers = Arc::clone(machine.unit()) as _;
+        let unit = VtdUnit::<parking_lot::RawMutex>::start(registers, memory, frames)
+            .map_err(|error| RigError::Host(format!("the IOMMU does not start: {error}")))?;
+        let functions: Vec<Arc<dyn PciFunction>> =
+            machine.functions().iter().map(|it| Arc::clone(it) as _).collect();
+        let devices = Arc::new(Devices::new(functions.clone(), Arc::clone(sink), &guard));
+        let post_display = post_display(&pages);
+        let sysmm = Arc::new(SysMm::new(Arc::clone(&platform), Arc::clone(&pages), policy));
+        let kernel = Kernel::new(
+            KernelParts {
+                events: Arc::clone(sink) as _,
+                ram: Arc::clone(&ram) as _,
+                pages: Arc::new(KernelPages(pages)),
+                io: Arc::new(DeviceWindows(Arc::clone(&devices))),
+                time: Arc::clone(&devices) as _,
+                registry: registry(config),
+            },
+            &guard,
+        )
+        .map_err(host("the kernel"))?;
+        let kernel = Arc::new(kernel);
+        platform.set_kernel(Arc::clone(&kernel));
+        let installed = kernel.install();
+        let settings = Settings {
+            offered: InterfaceVersion(config.wddm),
+            stop_like_windows: config.strictness == Strictness::Windows,
+            post_display,
+        };
+        let port = Arc::new(PortState::new(Arc::clone(&sysmm), Arc::clone(sink), devices, settings));
+        kernel.set_port(Arc::clone(&port) as _);
+        kernel.set_port_entries(port_entries());
+        let (image, place) = bring_in(driver, &kernel, sink, &guard)?;
+        let arguments = kernel.add_driver(SERVICE, place).map_err(host("the driver object"))?;
+        let key = format!(r"{SERVICES}\{SERVICE}");
+        let keys = DeviceKeys { hardware: format!(r"{key}\Device"), software: key };
+        let miniport = LoadedMiniport::new(kernel, port, place.entry, arguments, keys)
+            .map_err(host("the driver's arguments"))?;
+        Ok(Self {
+            miniport,
+            sysmm,
+            unit: Arc::new(unit),
+            functions,
+            ram,
+            sink: Arc::clone(sink),
+            image,
+            installed,
+            processor,
+            guard,
+        })
+    }
+
+    /// DriverEntry, then the adapter's whole life: start, work, power, stop, remove, unload.
+    pub(crate) fn live(&self, config: &RunConfig) {
+        if let Err(error) = self.miniport.driver_entry() {
+            match error {
+                dxgk_port::DdiError::Stopped => {}
+                other => self
+                    .sink
+                    .fail(FailureKind::NotStarted, &format!("DriverEntry did not succeed: {other:?}")),
+            }
+            return;
+        }
+        let port = Port {
+            miniport: &self.miniport,
+            sysmm: &self.sysmm,
+            unit: Some(Arc::clone(&self.unit)),
+            sink: self.sink.as_ref(),
+            request: request(config),
+            limit: config.highest_visible_address,
+            highest_physical: self.ram.highest_physical_address().get(),
+        };
+        if let Err(halt) = self.adapter_life(&port) {
+            match halt {
+                Halt::Stopped => return,
+                other => self.sink.fail(FailureKind::NotStarted, &other.to_string()),
+            }
+        }
+        // A halt here is a stop, and recorded where it happened.
+        let _ = port.unload();
+    }
+
+    fn adapter_life(&self, port: &Port<'_, LoadedMiniport, HostPlatform>) -> Result<(), Halt> {
+        let chain: Vec<AdapterSpec> = self
+            .functions
+            .iter()
+            .map(|function| AdapterSpec { requester: function.requester(), bars: function.bars() })
+            .collect();
+        let mut logical = port.add(&chain)?;
+        let lived = start_to_stop(port, &mut logical);
+        if lived == Err(Halt::Stopped) {
+            return lived;
+        }
+        port.remove(&mut logical)?;
+        lived
+    }
+}
+
+fn start_to_stop(
+    port: &Port<'_, LoadedMiniport, HostPlatform>,
+    logical: &mut LogicalAdapter,
+) -> Result<(), Halt> {
+    port.start(logical)?;
+    port.work(logical)?;
+    port.power_cycle(logical)?;
+    port.stop(logical)
+}
+
+/// The driver's service, whatever its file is called (our choice).
+const SERVICE: &str = "dxgkdriver";
+
+fn policy(config: &RunConfig) -> Policy {
+    Policy {
+        seed: config.seed,
+        logical_base: match config.logical_base {
+            LogicalBase::Safe => LogicalBasePolicy::Safe,
+            LogicalBase::Windows => LogicalBasePolicy::Windows,
+        },
+        strictness: match config.strictness {
+            Strictness::Report => PolicyStrictness::Report,
+            Strictness::Windows => PolicyStrictness::Windows,
+        },
+        ..Policy::default()
+    }
+}
+
+fn request(config: &RunConfig) -> Request {
+    let (asked, flags) = match config.iommu {
+        Iommu::Auto => (Asked::Auto, config.iommu_flags),
+        Iommu::Remapping => (Asked::Remapping, config.iommu_flags),
+        Iommu::Isolation => (Asked::Isolation, config.iommu_flags),
+        Iommu::Off => (Asked::Off, 0),
+    };
+    Request {
+        asked,
+        forced: config.force_iommu,
+        flags: IommuFlags::from_bits_truncate(flags),
+        offered: InterfaceVersion(config.wddm),
+    }
+}
+
+/// How many stacks the sink takes.
+pub(crate) fn stack_policy(config: &RunConfig) -> StackPolicy {
+    match config.stacks {
+        Stacks::All => StackPolicy::All,
+        Stacks::Few => StackPolicy::Few,
+        Stacks::None => StackPolicy::None,
+    }
+}
+
+fn machine(config: &RunConfig, ram: &Arc<Ram>, sink: &Arc<HostSink>) -> Result<Machine, RigError> {
+    let builder = Machine::builder(Arc::clone(ram) as _, Arc::clone(sink) as _);
+    let builder = match config.device {
+        DeviceChoice::Edu => builder.device(DEVICE, "edu", Box::new(Edu::new(EDU_DMA_MASK))),
+        DeviceChoice::None => builder.device(DEVICE, "none", Box::new(NoRegisters)),
+    };
+    builder.build().map_err(|error| RigError::Host(error.to_string()))
+}
+
+fn registry(config: &RunConfig) -> Registry {
+    let mut registry = Registry::default();
+    let service = format!(r"{SERVICES}\{SERVICE}");
+    registry.create(&format!(r"{service}\Parameters"));
+    registry.create(&format!(r"{service}\Device"));
+    for entry in &config.registry {
+        let (below, name) = entry.name.rsplit_once('\\').unwrap_or(("", &entry.name));
+        let key =
+            registry.create(&if below.is_empty() { service.clone() } else { format!(r"{service}\{below}") });
+        match &entry.value {
+            RegistryValue::Dword(value) => registry.set_dword(key, name, *value),
+            RegistryValue::String(text) => registry.set_text(key, name, text),
+        }
+    }
+    registry
+}
+
+/// The frame buffer that firmware would have left: 1024 x 768 in memory that is nobody else's (our choice).
+fn post_display(pages: &Arc<PageDatabase<HostPlatform>>) -> Option<PostDisplay> {
+    use dxgk_sysmm::pages::{Layout, PageOwner, PageRequest};
+    let (width, height) = (1024u32, 768u32);
+    let pitch = width * 4;
+    let request = PageRequest {
+        layout: Layout::Contiguous { align: 256, boundary: 0 },
+        ..PageRequest::anywhere(u64::from(pitch * height).div_ceil(dxgk_hw::PAGE_SIZE))
+    };
+    let run = pages.allocate(&request, PageOwner::Kernel).ok()?.first().copied()?;
+    Some(PostDisplay { width, height, pitch, physical: run.start.address().get() })
+}
+
+/// Makes the driver's code callable, and records what was loaded and what it imports.
+fn bring_in(
+    driver: &DriverSource,
+    kernel: &Kernel,
+    sink: &Arc<HostSink>,
+    guard: &RunGuard,
+) -> Result<(Option<Image>, DriverImage), RigError> {
+    let note = |name: &str, slot: u64, missing: bool| {
+        sink.emit(&Event::Import(Import { name: Text::new(name), missing: missing.into(), slot }));
+    };
+    match driver {
+        DriverSource::Linked => {
+            let linked =
+                linked::bind(kernel, |name, missing| note(name, 0, missing)).map_err(RigError::Host)?;
+            announce(sink, linked.name, linked.place, true);
+            Ok((None, linked.place))
+        }
+        DriverSource::File(name, bytes) => {
+            let mut region = Region::new(Purpose::Images, guard);
+            let mut resolve = |module: &str, import: &str| {
+                let found = kernel.resolve(module, import).map(|export| export.address);
+                note(import, 0, found.is_none());
+                found
+            };
+            let image = Image::load(bytes, name, &mut region, &mut resolve)?;
+            let size = u32::try_from(image.bytes()).unwrap_or(u32::MAX);
+            let place = DriverImage { base: image.base(), bytes: size, entry: image.entry() };
+            announce(sink, name, place, false);
+            Ok((Some(image), place))
+        }
+    }
+}
+
+fn announce(sink: &HostSink, name: &str, place: DriverImage, linked: bool) {
+    sink.emit(&Event::ModuleLoaded(ModuleLoaded {
+        base: place.base,
+        bytes: place.bytes.into(),
+        name: Text::new(name),
+        linked: linked.into(),
+    }));
+}

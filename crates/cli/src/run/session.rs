@@ -1,0 +1,255 @@
+//! What the parent knows of a run: the verifier's findings, and the numbers of the report.
+
+use std::collections::BTreeMap;
+
+use dxgk_abi::table::Table;
+use dxgk_abi::{BugCheck as BugCheckCode, DxgkrnlInterface, NtStatus};
+use dxgk_event::{
+    BadRecord, BugCheck, Callback, DdiCall, Event, EventId, Failure, FailureKind, ListRef, Mode,
+    ModuleLoaded, Phase, Record, StopCause,
+};
+use dxgk_shm::ArenaReader;
+use dxgk_verify::{Lists, Verifier};
+
+/// Slots from here on are kernel exports, not callbacks of the interface.
+const EXPORTS: u16 = 0x8000;
+
+/// Everything that was learnt from the stream.
+#[derive(Default)]
+pub(crate) struct Session {
+    pub(crate) verifier: Verifier,
+    pub(crate) events: u64,
+    pub(crate) boundaries: u64,
+    pub(crate) life: Vec<LifeEntry>,
+    pub(crate) callbacks: BTreeMap<u16, CallCount>,
+    pub(crate) dma: DmaCount,
+    pub(crate) mode: Option<Mode>,
+    pub(crate) driver: DriverSeen,
+    pub(crate) log: Vec<String>,
+    pub(crate) trace: Vec<String>,
+    pub(crate) bug_check: Option<StopSeen>,
+    pub(crate) failure: Option<(FailureKind, String)>,
+    pub(crate) broken: Option<String>,
+    keep_trace: bool,
+    line: String,
+    failure_open: bool,
+}
+
+/// A DDI and how it ended; equal neighbours are counted together.
+#[derive(Clone, Debug)]
+pub(crate) struct LifeEntry {
+    pub(crate) ddi: &'static str,
+    pub(crate) argument: u64,
+    pub(crate) status: NtStatus,
+    pub(crate) count: u64,
+}
+
+/// Calls of one callback.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct CallCount {
+    pub(crate) calls: u64,
+    pub(crate) failed: u64,
+    pub(crate) unimplemented: bool,
+}
+
+/// DMA in numbers.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct DmaCount {
+    pub(crate) reads: u64,
+    pub(crate) writes: u64,
+    pub(crate) bytes: u64,
+    pub(crate) faults: u64,
+}
+
+/// What the stream said of the driver.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct DriverSeen {
+    pub(crate) imports: Vec<String>,
+    pub(crate) missing: Vec<String>,
+    pub(crate) interface_version: u32,
+    pub(crate) display_only: bool,
+    pub(crate) module: Option<ModuleLoaded>,
+}
+
+/// What stopped the machine.
+#[derive(Clone, Debug)]
+pub(crate) struct StopSeen {
+    pub(crate) stop: BugCheck,
+    pub(crate) rip: u64,
+    pub(crate) stack: Vec<u64>,
+    pub(crate) registers: Vec<u64>,
+}
+
+struct Arena<'a>(&'a ArenaReader);
+
+impl Lists for Arena<'_> {
+    fn get(&self, list: ListRef) -> Option<Vec<u64>> {
+        self.0.get(list).ok()
+    }
+}
+
+impl Session {
+    /// `keep_trace`: keep a line for every DDI and callback.
+    pub(crate) fn new(keep_trace: bool) -> Self {
+        Self { keep_trace, ..Self::default() }
+    }
+
+    /// Takes the next record. From the first one that is no event on, the stream is closed.
+    pub(crate) fn take(&mut self, record: &Record, arena: &ArenaReader) {
+        if self.broken.is_some() {
+            return;
+        }
+        self.events += 1;
+        self.boundaries = record.stamp.boundary;
+        match record.decode() {
+            Ok(event) => {
+                self.note(record, &event, arena);
+                self.verifier.feed(EventId(self.events), record, &event, &Arena(arena));
+            }
+            Err(error) => self.forged(&error),
+        }
+    }
+
+    fn forged(&mut self, error: &BadRecord) {
+        self.broken = Some(format!("the child forged or broke its event stream: {error}"));
+    }
+
+    fn note(&mut self, record: &Record, event: &Event, arena: &ArenaReader) {
+        match event {
+            Event::ModuleLoaded(module) => self.driver.module = self.driver.module.or(Some(*module)),
+            Event::Import(import) => {
+                let name = import.name.as_str().to_owned();
+                let list =
+                    if import.missing != 0 { &mut self.driver.missing } else { &mut self.driver.imports };
+                list.push(name);
+            }
+            Event::Adapter(adapter) => {
+                self.driver.interface_version = adapter.driver_version;
+                self.driver.display_only = adapter.display_only != 0;
+            }
+            Event::Mode(mode) => self.mode = Some(*mode),
+            Event::Ddi(ddi) => self.note_ddi(ddi),
+            Event::Callback(callback) => self.note_callback(callback),
+            Event::Dma(transfer) => {
+                let way = if transfer.write != 0 { &mut self.dma.writes } else { &mut self.dma.reads };
+                *way += 1;
+                self.dma.bytes += transfer.done;
+                self.dma.faults += u64::from(transfer.fault != 0);
+            }
+            Event::Log(log) => {
+                self.line.push_str(log.text.as_str());
+                if log.more == 0 {
+                    let line = std::mem::take(&mut self.line);
+                    self.trace(|| format!("driver: {line}"));
+                    self.log.push(line);
+                }
+            }
+            Event::BugCheck(stop) => {
+                let get = |list| arena.get(list).unwrap_or_default();
+                self.bug_check.get_or_insert_with(|| StopSeen {
+                    stop: *stop,
+                    rip: record.stamp.rip,
+                    stack: get(record.stamp.stack),
+                    registers: get(stop.registers),
+                });
+            }
+            Event::Failure(failure) => self.note_failure(failure),
+            _ => {}
+        }
+    }
+
+    fn note_failure(&mut self, failure: &Failure) {
+        match &mut self.failure {
+            Some((_, text)) if self.failure_open => text.push_str(failure.text.as_str()),
+            Some(_) => return,
+            None => self.failure = Some((failure.kind, failure.text.as_str().to_owned())),
+        }
+        self.failure_open = failure.more != 0;
+    }
+
+    fn note_ddi(&mut self, ddi: &DdiCall) {
+        let name = ddi_name(ddi.ddi);
+        if ddi.phase == Phase::Entered {
+            self.trace(|| format!("-> {name}({:#x})", ddi.argument));
+            return;
+        }
+        let status = NtStatus(ddi.status);
+        self.trace(|| format!("<- {name} {status}"));
+        match self.life.last_mut() {
+            Some(last) if last.ddi == name && last.status == status && last.argument == ddi.argument => {
+                last.count += 1
+            }
+            _ => self.life.push(LifeEntry { ddi: name, argument: ddi.argument, status, count: 1 }),
+        }
+    }
+
+    fn note_callback(&mut self, callback: &Callback) {
+        if callback.slot >= EXPORTS {
+            return;
+        }
+        let name = callback_name(callback.slot);
+        if callback.phase == Phase::Entered {
+            let words = callback.words;
+            self.trace(|| format!("   {name}({})", hex_words(&words)));
+            return;
+        }
+        let status = NtStatus(callback.status);
+        self.trace(|| format!("   {name} returned {status}"));
+        let count = self.callbacks.entry(callback.slot).or_default();
+        count.calls += 1;
+        count.failed += u64::from(!status.is_success());
+        count.unimplemented |= callback.unimplemented != 0;
+    }
+
+    fn trace(&mut self, line: impl FnOnce() -> String) {
+        if self.keep_trace {
+            self.trace.push(line());
+        }
+    }
+}
+
+fn hex_words(words: &[u64]) -> String {
+    let used = words.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
+    words.iter().take(used).map(|word| format!("{word:#x}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The name of a callback by its slot.
+pub(crate) fn callback_name(slot: u16) -> &'static str {
+    let slot = usize::from(slot);
+    DxgkrnlInterface::SLOTS
+        .iter()
+        .find(|known| known.offset == slot)
+        .map_or("unknown callback", |known| known.name)
+}
+
+/// The name of a DDI by its slot in DRIVER_INITIALIZATION_DATA.
+pub(crate) fn ddi_name(slot: u16) -> &'static str {
+    match slot {
+        DdiCall::DRIVER_ENTRY => "DriverEntry",
+        DdiCall::PRESENT_DISPLAY_ONLY => "DxgkDdiPresentDisplayOnly",
+        _ => {
+            let slot = usize::from(slot);
+            dxgk_abi::init::DriverInitializationData::SLOTS
+                .iter()
+                .find(|known| known.offset == slot)
+                .map_or("unknown DDI", |known| known.name)
+        }
+    }
+}
+
+impl StopSeen {
+    /// One line: what stopped the machine.
+    pub(crate) fn headline(&self) -> String {
+        let code = BugCheckCode(self.stop.code);
+        let [a, b, c, d] = self.stop.parameters;
+        let who = match self.stop.cause {
+            StopCause::DriverAsked => "the driver called KeBugCheckEx",
+            StopCause::Port => "the port driver found its state violated",
+            StopCause::Exception => "an exception that nothing handled",
+            StopCause::FastFail => "the driver found itself damaged (int 29h)",
+            StopCause::Sandbox => "a system call out of driver code",
+            StopCause::Host => "dxgk failed",
+        };
+        format!("{code} ({a:#x}, {b:#x}, {c:#x}, {d:#x}): {who}")
+    }
+}

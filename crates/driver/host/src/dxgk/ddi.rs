@@ -1,0 +1,166 @@
+//! Calling a DDI: the slot is looked up, the call recorded, and what stopped the machine told apart.
+
+use std::sync::Arc;
+
+use dxgk_abi::table::Table;
+use dxgk_abi::{BugCheck, NtStatus};
+use dxgk_event::{
+    BugCheck as BugCheckEvent, DdiCall, Event, EventSink, FailureKind, ListRef, Phase, StopCause,
+};
+use dxgk_port::{DdiError, DdiResult};
+
+use super::state::{PortState, Registration};
+use crate::call::{CallOutcome, call_driver};
+use crate::kernel::Kernel;
+use crate::sink::HostSink;
+use crate::stop::{Access, ExceptionReport, StopReason};
+use crate::unwind::{Registers, StackTrace};
+
+/// Where a DDI stands in the two tables.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DdiSlot {
+    /// Offset in DRIVER_INITIALIZATION_DATA; its name in the event stream too.
+    pub(super) full: usize,
+    /// Offset in KMDDOD_INITIALIZATION_DATA.
+    pub(super) display_only: Option<usize>,
+}
+
+/// A DDI that both tables have.
+macro_rules! both {
+    ($field:ident) => {
+        $crate::dxgk::ddi::DdiSlot {
+            full: core::mem::offset_of!(dxgk_abi::init::DriverInitializationData, $field),
+            display_only: Some(core::mem::offset_of!(dxgk_abi::init::KmddodInitializationData, $field)),
+        }
+    };
+}
+/// A DDI that only full drivers have.
+macro_rules! full_only {
+    ($field:ident) => {
+        $crate::dxgk::ddi::DdiSlot {
+            full: core::mem::offset_of!(dxgk_abi::init::DriverInitializationData, $field),
+            display_only: None,
+        }
+    };
+}
+pub(super) use {both, full_only};
+
+impl PortState {
+    fn ddi_address(&self, slot: DdiSlot) -> Option<u64> {
+        let address = match self.registration.get()? {
+            Registration::Full(table) => table.slot(slot.full)?,
+            Registration::DisplayOnly(table) => table.slot(slot.display_only?)?,
+        };
+        (address != 0).then_some(address)
+    }
+
+    /// Calls a DDI that returns a status.
+    pub(super) fn call_ddi(
+        &self,
+        kernel: &Kernel,
+        slot: DdiSlot,
+        adapter: u32,
+        argument: u64,
+        arguments: &[u64],
+    ) -> DdiResult<NtStatus> {
+        let address = self.ddi_address(slot).ok_or(DdiError::Absent)?;
+        self.call_recorded(kernel, slot.full as u16, address, adapter, argument, arguments)
+    }
+
+    /// Calls driver code that returns a status, recording it under `name`. Success statuses are returned, failures are
+    /// errors.
+    pub(super) fn call_recorded(
+        &self,
+        kernel: &Kernel,
+        name: u16,
+        address: u64,
+        adapter: u32,
+        argument: u64,
+        arguments: &[u64],
+    ) -> DdiResult<NtStatus> {
+        let record = |phase, status: NtStatus| {
+            let ddi =
+                DdiCall { ddi: name, phase, reserved: 0, status: status.0, adapter, reserved2: 0, argument };
+            self.sink.emit(&Event::Ddi(ddi));
+        };
+        record(Phase::Entered, NtStatus::SUCCESS);
+        let outcome = call_driver(address, arguments);
+        self.devices.advance();
+        match outcome {
+            CallOutcome::Returned(rax) => {
+                let status = NtStatus(rax as u32);
+                record(Phase::Returned, status);
+                if status.is_success() { Ok(status) } else { Err(DdiError::Failed(status)) }
+            }
+            CallOutcome::Stopped(reason) => {
+                record_stop(&self.sink, &reason, kernel.driver_asked_to_stop());
+                Err(DdiError::Stopped)
+            }
+        }
+    }
+}
+
+/// Records why the run ended.
+fn record_stop(sink: &Arc<HostSink>, reason: &StopReason, driver_asked: bool) {
+    match reason {
+        StopReason::BugCheck { code, parameters, stack } => {
+            let cause = if driver_asked { StopCause::DriverAsked } else { StopCause::Port };
+            stopped(sink, *code, *parameters, cause, 0, None, stack);
+        }
+        StopReason::Exception(report) => exception(sink, report),
+        StopReason::SystemCall { number, rip, stack } => {
+            let parameters = [*number as u64, *rip, 0, 0];
+            stopped(sink, BugCheck(0), parameters, StopCause::Sandbox, *rip, None, stack);
+        }
+        StopReason::WaitsForEver { stack } => {
+            let text = format!(
+                "every thread of the driver waits for something that nothing can bring about ({stack})"
+            );
+            sink.fail(FailureKind::WaitsForEver, &text);
+        }
+        StopReason::HostPanic { message, stack } => {
+            sink.fail(FailureKind::Internal, &format!("dxgk panicked: {message} (while serving {stack})"));
+        }
+        StopReason::NoProcessor => sink.fail(FailureKind::Internal, "the calling thread is no processor"),
+    }
+}
+
+/// The bug check that Windows ends in when an exception in a driver meets no handler.
+fn exception(sink: &Arc<HostSink>, report: &ExceptionReport) {
+    let code = u64::from(report.code.0);
+    let write = u64::from(report.access == Access::Write);
+    let (bug_check, parameters, cause) = match report.code {
+        NtStatus::STACK_BUFFER_OVERRUN => {
+            (BugCheck::KERNEL_SECURITY_CHECK_FAILURE, [report.address, report.rip, 0, 0], StopCause::FastFail)
+        }
+        NtStatus::ACCESS_VIOLATION => (
+            BugCheck::PAGE_FAULT_IN_NONPAGED_AREA,
+            [report.address, write, report.rip, 0],
+            StopCause::Exception,
+        ),
+        _ => (
+            BugCheck::SYSTEM_THREAD_EXCEPTION_NOT_HANDLED,
+            [code, report.rip, report.address, write],
+            StopCause::Exception,
+        ),
+    };
+    stopped(sink, bug_check, parameters, cause, report.address, Some(&report.registers), &report.stack);
+}
+
+fn stopped(
+    sink: &Arc<HostSink>,
+    code: BugCheck,
+    parameters: [u64; 4],
+    cause: StopCause,
+    address: u64,
+    registers: Option<&Registers>,
+    stack: &StackTrace,
+) {
+    let list = registers.map_or_else(ListRef::default, |registers| {
+        sink.list(&mut registers.gpr.iter().copied().chain([registers.rip, registers.rflags]))
+    });
+    let event = BugCheckEvent { parameters, registers: list, address, code: code.0, cause, reserved: [0; 3] };
+    let mut frames = stack.frames().map(|frame| frame.address);
+    let rip = frames.next().unwrap_or_default();
+    sink.emit_at(&Event::BugCheck(event), rip, &mut frames);
+}

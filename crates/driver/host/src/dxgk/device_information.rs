@@ -1,0 +1,95 @@
+//! DXGK_DEVICE_INFO, and the translated resource list in it.
+
+use dxgk_abi::life::DeviceInfo;
+use dxgk_abi::resources::{CmMemoryFlags, CmPartialResourceDescriptor, CmPortFlags, InterfaceType};
+use dxgk_abi::{Handle, NtStatus, Pointer};
+use dxgk_hw::{Bar, BarKind, NoRoom, PciFunction};
+use dxgk_sysmm::CallError;
+use dxgk_sysmm::callbacks::DeviceMemory;
+use zerocopy::IntoBytes;
+
+use super::state::PortState;
+use crate::guarded;
+use crate::kernel::Kernel;
+
+/// Fills the structure for an adapter.
+pub(super) fn fill(
+    port: &PortState,
+    device: Handle,
+    memory: &DeviceMemory,
+    info: &mut DeviceInfo,
+) -> Result<(), CallError> {
+    let adapter = port.adapter(device).ok_or(CallError::Status(NtStatus::INVALID_PARAMETER))?;
+    info.miniport_device_context = Pointer(adapter.context);
+    info.physical_device_object = Pointer(adapter.device_object);
+    info.device_registry_path = adapter.registry_path;
+    info.translated_resource_list = Pointer(adapter.resources);
+    info.system_memory_size = memory.system_memory_size;
+    info.highest_physical_address = memory.highest_physical_address.get();
+    Ok(())
+}
+
+/// Lays out a device's CM_RESOURCE_LIST in driver memory; its address.
+pub(super) fn lay_out_resources(kernel: &Kernel, function: &dyn PciFunction) -> Result<u64, NoRoom> {
+    let list = resource_list(&function.bars(), function.requester().bus().into());
+    let at = kernel.space().map_host(list.len() as u64)?.get();
+    guarded::write(at, &list).map_err(|_| NoRoom)?;
+    Ok(at)
+}
+
+/// One full descriptor: the bus, and a partial descriptor a BAR (wdm.h, CM_RESOURCE_LIST; the array follows its head
+/// without a gap).
+fn resource_list(bars: &[Bar], bus: u32) -> Vec<u8> {
+    let mut list = Vec::new();
+    let mut word = |value: u32| list.extend_from_slice(&value.to_le_bytes());
+    word(1);
+    word(InterfaceType::PCI_BUS.0);
+    word(bus);
+    // Version 1, revision 1.
+    word(0x0001_0001);
+    word(bars.len() as u32);
+    for bar in bars {
+        list.extend_from_slice(descriptor(bar).as_bytes());
+    }
+    list
+}
+
+fn descriptor(bar: &Bar) -> CmPartialResourceDescriptor {
+    let length = u32::try_from(bar.size).unwrap_or(u32::MAX);
+    match bar.kind {
+        BarKind::Io => {
+            CmPartialResourceDescriptor::port(bar.base.get(), length, CmPortFlags::IO | CmPortFlags::BAR)
+        }
+        BarKind::Memory { prefetchable } => {
+            let flags = if prefetchable { CmMemoryFlags::PREFETCHABLE } else { CmMemoryFlags(0) };
+            CmPartialResourceDescriptor::memory(bar.base.get(), length, flags | CmMemoryFlags::BAR)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::resource_list;
+    use dxgk_abi::resources::CmResourceList;
+    use dxgk_hw::{Bar, BarKind, PhysAddr};
+    use zerocopy::FromBytes;
+
+    #[test]
+    fn the_list_has_the_layout_of_the_header() {
+        let bar = Bar {
+            index: 0,
+            kind: BarKind::Memory { prefetchable: false },
+            base: PhysAddr::new(0xfe00_0000),
+            size: 0x10_0000,
+        };
+        let bytes = resource_list(&[bar], 3);
+        let list = CmResourceList::read_from_bytes(&bytes).expect("one full descriptor with one partial one");
+        let full = list.list;
+        let [full] = full;
+        let partial = full.partial_resource_list;
+        let [first] = partial.partial_descriptors;
+        let (bus, count, start) = (full.bus_number, partial.count, first.start);
+        assert_eq!((bus, count, start), (3, 1, 0xfe00_0000));
+        assert_eq!(first.range_length(), Some(0x10_0000));
+    }
+}
