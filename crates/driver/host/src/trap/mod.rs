@@ -34,8 +34,8 @@ use crate::processor::{self, Block};
 use crate::run::{self, Run};
 use context::Interrupted;
 
-const SIGNALS: [i32; 6] =
-    [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGSYS];
+const SIGNALS: [i32; 7] =
+    [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGSYS, libc::SIGALRM];
 
 /// The status with which the process exits when its own code faults, or makes a forbidden system call, after sealing.
 pub const FATAL_EXIT: i32 = 70;
@@ -75,6 +75,8 @@ pub(crate) fn install() {
             let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
             action.sa_sigaction = on_signal as *const () as usize;
             action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+            // The watchdog must not interrupt a handler. SAFETY: both are valid.
+            unsafe { libc::sigaddset(&raw mut action.sa_mask, libc::SIGALRM) };
             let previous = PREVIOUS.0.get().cast::<libc::sigaction>();
             // SAFETY: the index is below the length of the array.
             let previous = unsafe { previous.add(index) };

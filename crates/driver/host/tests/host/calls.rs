@@ -100,9 +100,8 @@ fn nest_then_stop(value: u64) -> u64 {
     panic!("came back: {outcome}")
 }
 
-fn panics(_value: u64) -> u64 {
-    let nothing: Option<u64> = None;
-    nothing.expect("something")
+fn panics(value: u64) -> u64 {
+    value.checked_sub(1).expect("something")
 }
 
 fn print(level: u32, format: u64, mut list: VaList) -> u64 {
@@ -311,9 +310,8 @@ fn a_driver_that_never_comes_back_is_found_by_the_watchdog() {
         #[expect(unsafe_code, reason = "the signal must reach this thread")]
         // SAFETY: the calling thread's own handle.
         let thread = unsafe { libc::pthread_self() };
+        let done = &std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let done = std::sync::atomic::AtomicBool::new(false);
-            let done = &done;
             scope.spawn(move || {
                 // Until it hits: the first may come before the driver runs, and is ignored then.
                 while !done.load(std::sync::atomic::Ordering::Relaxed) {

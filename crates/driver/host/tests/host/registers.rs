@@ -23,7 +23,7 @@ impl RegisterTarget for Device {
         if self.interrupts.get() {
             processor::request_delivery();
         }
-        0x8080_8080_8080_8080 | (address & 0x7F) * 0x0101_0101_0101_0101
+        0x8080_8080_8080_8080 | ((address & 0x7F) * 0x0101_0101_0101_0101)
     }
 
     fn store(&self, address: u64, width: u32, value: u64) {
