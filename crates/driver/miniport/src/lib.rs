@@ -36,6 +36,7 @@ mod registry;
 mod resources;
 mod status;
 mod text;
+mod unopened;
 
 pub use dxgk_abi as abi;
 
@@ -62,3 +63,4 @@ pub use resources::{Resource, ResourceList, Resources};
 pub use status::Result;
 #[doc(hidden)]
 pub use text::units;
+pub use unopened::{AdapterMemory, UnopenedMemory};

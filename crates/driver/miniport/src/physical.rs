@@ -82,14 +82,24 @@ impl Placement {
     /// Anywhere in RAM. Right for a driver that supports DMA remapping: what its device reaches is the logical
     /// addresses' affair.
     pub const ANYWHERE: Self = Self { lowest: PhysicalAddress(0), highest: PhysicalAddress(u64::MAX) };
+
+    /// Single pages within these bounds.
+    pub(crate) fn pages(self) -> PhysicalMemoryParameters {
+        PhysicalMemoryParameters::Mdl(MdlParameters {
+            low_address: self.lowest.0,
+            high_address: self.highest.0,
+            flags: AllocatePagesFlags(0),
+            ..MdlParameters::default()
+        })
+    }
 }
 
 /// A physical memory object, opened on the adapter. Destroyed when dropped.
 #[derive(Debug)]
 pub struct PhysicalMemory<'a> {
-    pub(crate) adapter: &'a Adapter,
+    adapter: &'a Adapter,
     object: Handle,
-    pub(crate) adapter_object: Handle,
+    adapter_object: Handle,
     size: u64,
 }
 
@@ -99,13 +109,7 @@ impl<'a> PhysicalMemory<'a> {
     /// # Errors
     /// `DxgkCbCreatePhysicalMemoryObject`'s; `STATUS_NOT_SUPPORTED` below WDDM 2.9.
     pub fn pages(adapter: &'a Adapter, bytes: u64, placement: Placement) -> Result<Self> {
-        let parameters = MdlParameters {
-            low_address: placement.lowest.0,
-            high_address: placement.highest.0,
-            flags: AllocatePagesFlags(0),
-            ..MdlParameters::default()
-        };
-        Self::create(adapter, bytes, PhysicalMemoryParameters::Mdl(parameters))
+        Self::create(adapter, adapter.handle(), bytes, placement.pages())
     }
 
     /// An object of one physical run (`DXGK_PHYSICAL_MEMORY_TYPE_CONTIGUOUS_MEMORY`), cached, that does not cross a
@@ -119,12 +123,18 @@ impl<'a> PhysicalMemory<'a> {
             highest_acceptable_address: placement.highest.0,
             boundary_address_multiple: boundary,
         };
-        Self::create(adapter, bytes, PhysicalMemoryParameters::Contiguous(parameters))
+        Self::create(adapter, adapter.handle(), bytes, PhysicalMemoryParameters::Contiguous(parameters))
     }
 
-    fn create(adapter: &'a Adapter, bytes: u64, parameters: PhysicalMemoryParameters) -> Result<Self> {
+    /// Creates an object, opened on `opener` unless that is null.
+    pub(crate) fn create(
+        adapter: &'a Adapter,
+        opener: Handle,
+        bytes: u64,
+        parameters: PhysicalMemoryParameters,
+    ) -> Result<Self> {
         let mut argument = ArgCbCreatePhysicalMemoryObject {
-            adapter: adapter.handle(),
+            adapter: opener,
             size: bytes,
             cache_type: MemoryCachingType::CACHED,
             ..ArgCbCreatePhysicalMemoryObject::default()
@@ -137,6 +147,11 @@ impl<'a> PhysicalMemory<'a> {
             adapter_object: argument.adapter_memory_object,
             size: bytes,
         })
+    }
+
+    /// `hPhysicalMemoryObject`.
+    pub(crate) fn object(&self) -> Handle {
+        self.object
     }
 
     /// Bytes asked for.

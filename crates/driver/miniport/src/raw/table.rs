@@ -2,9 +2,10 @@
 
 use dxgk_abi::NtStatus;
 use dxgk_abi::callback::{
-    ArgCbAllocateAdl, ArgCbAllocatePagesForMdl, ArgCbCreatePhysicalMemoryObject,
-    ArgCbDestroyPhysicalMemoryObject, ArgCbFreeAdl, ArgCbFreePagesFromMdl, ArgCbMapMdlToIoMmu,
-    ArgCbMapPhysicalMemory, ArgCbUnmapMdlFromIoMmu, ArgCbUnmapPhysicalMemory,
+    ArgCbAllocateAdl, ArgCbAllocatePagesForMdl, ArgCbClosePhysicalMemoryObject,
+    ArgCbCreatePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject, ArgCbFreeAdl, ArgCbFreePagesFromMdl,
+    ArgCbMapMdlToIoMmu, ArgCbMapPhysicalMemory, ArgCbOpenPhysicalMemoryObject, ArgCbUnmapMdlFromIoMmu,
+    ArgCbUnmapPhysicalMemory,
 };
 use dxgk_abi::interface::DxgkrnlInterface;
 use dxgk_abi::life::DeviceInfo;
@@ -156,6 +157,8 @@ impl Callbacks {
         fn unmap_mdl_from_iommu(@handle, argument: ArgCbUnmapMdlFromIoMmu) -> Nothing;
         fn create_physical_memory_object(argument: ArgCbCreatePhysicalMemoryObject) -> NtStatus;
         fn destroy_physical_memory_object(argument: ArgCbDestroyPhysicalMemoryObject) -> Nothing;
+        fn open_physical_memory_object(argument: ArgCbOpenPhysicalMemoryObject) -> NtStatus;
+        fn close_physical_memory_object(argument: ArgCbClosePhysicalMemoryObject) -> Nothing;
         fn map_physical_memory(argument: ArgCbMapPhysicalMemory) -> NtStatus;
         fn unmap_physical_memory(argument: ArgCbUnmapPhysicalMemory) -> Nothing;
         fn allocate_adl(argument: ArgCbAllocateAdl) -> NtStatus;

@@ -5,9 +5,10 @@ use std::format;
 use std::vec::Vec;
 
 use dxgk_abi::callback::{
-    AllocateAdlFlags, ArgCbAllocateAdl, ArgCbAllocatePagesForMdl, ArgCbCreatePhysicalMemoryObject,
-    ArgCbDestroyPhysicalMemoryObject, ArgCbFreeAdl, ArgCbFreePagesFromMdl, ArgCbMapMdlToIoMmu,
-    ArgCbMapPhysicalMemory, ArgCbUnmapMdlFromIoMmu, ArgCbUnmapPhysicalMemory,
+    AllocateAdlFlags, ArgCbAllocateAdl, ArgCbAllocatePagesForMdl, ArgCbClosePhysicalMemoryObject,
+    ArgCbCreatePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject, ArgCbFreeAdl, ArgCbFreePagesFromMdl,
+    ArgCbMapMdlToIoMmu, ArgCbMapPhysicalMemory, ArgCbOpenPhysicalMemoryObject, ArgCbUnmapMdlFromIoMmu,
+    ArgCbUnmapPhysicalMemory,
 };
 use dxgk_abi::life::DeviceInfo;
 use dxgk_abi::mdl::MdlFlags;
@@ -85,19 +86,34 @@ abi_entries! {
     }
 
     fn create_physical_memory_object(argument: &mut ArgCbCreatePhysicalMemoryObject) -> NtStatus {
-        assert_eq!(argument.adapter, ADAPTER);
+        assert!(argument.adapter == ADAPTER || argument.adapter.is_null());
         if argument.size == 0 {
             return NtStatus::INVALID_PARAMETER;
         }
         note(format!("create {:?} {:#x}", argument.kind, argument.size));
         argument.physical_memory_object = Handle(handle());
+        if !argument.adapter.is_null() {
+            argument.adapter_memory_object = Handle(handle());
+        }
+        NtStatus::SUCCESS
+    }
+
+    fn open_physical_memory_object(argument: &mut ArgCbOpenPhysicalMemoryObject) -> NtStatus {
+        assert_eq!(argument.adapter, ADAPTER);
+        assert!(!argument.physical_memory_object.is_null());
+        note("open");
         argument.adapter_memory_object = Handle(handle());
         NtStatus::SUCCESS
     }
 
+    fn close_physical_memory_object(argument: &ArgCbClosePhysicalMemoryObject) {
+        assert!(!argument.adapter_memory_object.is_null());
+        note("close");
+    }
+
     fn destroy_physical_memory_object(argument: &ArgCbDestroyPhysicalMemoryObject) {
-        assert!(!argument.physical_memory_object.is_null() && !argument.adapter_memory_object.is_null());
-        note("destroy");
+        assert!(!argument.physical_memory_object.is_null());
+        note(if argument.adapter_memory_object.is_null() { "destroy unopened" } else { "destroy" });
     }
 
     /// Gives a page more at the front than was wanted, as the callback may.
@@ -150,7 +166,7 @@ pub(super) fn table() -> DxgkrnlInterface {
     slots! { table:
         get_device_information map_memory unmap_memory allocate_pages_for_mdl free_pages_from_mdl map_mdl_to_iommu
         unmap_mdl_from_iommu create_physical_memory_object destroy_physical_memory_object map_physical_memory
-        unmap_physical_memory allocate_adl free_adl
+        unmap_physical_memory allocate_adl free_adl open_physical_memory_object close_physical_memory_object
     }
     table
 }

@@ -11,7 +11,7 @@ use super::callbacks::{LOGICAL, table};
 use super::kernel::{bind, frame, take_log, with};
 use crate::{
     Adapter, MdlMapping, MdlPages, NonPagedPool, PhysicalAddress, PhysicalMemory, Placement, RegisterCache,
-    RegisterMap, misuse,
+    RegisterMap, UnopenedMemory, misuse,
 };
 
 /// An adapter over a table of which `size` bytes are offered; the copy has not one readable byte more.
@@ -40,6 +40,18 @@ fn views_and_lists_are_undone_before_their_object_in_reverse_order() {
     }
     let expected =
         ["create MDL 0x4000", "view 0x5000", "list 4 pages", "free list", "unview 0x5000", "destroy"];
+    assert_eq!(take_log(), expected);
+}
+
+#[test]
+fn an_object_opened_later_is_closed_before_it_is_destroyed_and_not_closed_by_both() {
+    let adapter = adapter();
+    {
+        let memory = UnopenedMemory::pages(&adapter, 0x2000, Placement::ANYWHERE).expect("an object");
+        let opened = memory.open(&adapter).expect("open");
+        let _adl = opened.adl(0, 0x1000, AllocateAdlFlags(0)).expect("a list");
+    }
+    let expected = ["create MDL 0x2000", "open", "list 1 pages", "free list", "close", "destroy unopened"];
     assert_eq!(take_log(), expected);
 }
 
