@@ -1,7 +1,7 @@
-//! The memory callbacks, one function each, on [`SysMm`](crate::SysMm).
+//! The memory callbacks, one function each, on [`SysMm`].
 //!
 //! Each takes who calls, the adapter's handle where the callback has one, and the argument structure as the driver
-//! wrote it; it returns the output fields, or a [`CallError`](crate::CallError). On every failure nothing was changed,
+//! wrote it; it returns the output fields, or a [`CallError`]. On every failure nothing was changed,
 //! nothing is mapped, and no output field is to be written. Verbs that return nothing in Windows return their error
 //! here all the same, for the event stream.
 //!

@@ -86,10 +86,13 @@ impl Store {
         for run in runs {
             let (mut at, end) = (run.start.get(), run.start.get().saturating_add(run.pages));
             while at < end {
-                let held = self.pins(at) != 0;
-                let stop = (at + 1..end).find(|page| (self.pins(*page) != 0) != held).unwrap_or(end);
                 // A list that names a page twice frees it once.
-                if self.state(at) == Some(owner) {
+                let (held, owned) = (self.pins(at) != 0, self.state(at) == Some(owner));
+                let alike = |page: &u64| {
+                    (self.pins(*page) != 0) == held && (self.state(*page) == Some(owner)) == owned
+                };
+                let stop = (at + 1..end).find(|page| !alike(page)).unwrap_or(end);
+                if owned {
                     self.mark(at, stop - at, if held { PageState::Held } else { PageState::Free });
                     freed += if held { 0 } else { stop - at };
                 }

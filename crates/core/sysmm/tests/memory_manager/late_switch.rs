@@ -76,3 +76,33 @@ fn a_mode_is_not_left_again_and_remapping_cannot_come_late() {
     };
     assert_eq!(run.sysmm.set_mode(run.logical, remapping), refused);
 }
+
+#[test]
+fn a_switch_while_other_threads_allocate_misses_nothing() {
+    for _ in 0..20 {
+        let run = Run::new(Kind::Passthrough);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for round in 0..40u64 {
+                        let args = pages_args((round % 5 + 1) << 12);
+                        let made = run.sysmm.allocate_pages_for_mdl(&CALLER, run.lead, &args).expect("room");
+                        if round % 2 == 0 {
+                            let free = ArgCbFreePagesFromMdl { memory_handle: made.memory_handle };
+                            run.sysmm.free_pages_from_mdl(&CALLER, run.lead, &free).expect("live");
+                        }
+                    }
+                });
+            }
+            run.sysmm.set_mode(run.logical, run.isolation()).expect("possible");
+        });
+        let totals = run.sysmm.statistics();
+        assert_eq!(
+            run.domain.reachable().len() as u64,
+            totals.pages.driver,
+            "all that is held, and only that"
+        );
+        run.sysmm.remove_adapter(run.lead).expect("live");
+        run.assert_balanced();
+    }
+}

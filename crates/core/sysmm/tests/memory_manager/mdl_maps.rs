@@ -109,3 +109,35 @@ fn pages_of_the_callback_may_be_mapped_again_and_outlive_their_first_mapping() {
     assert_eq!(run.machine.sink.steps(object).last(), Some(&MappingStep::PagesReturned));
     run.assert_balanced();
 }
+
+#[test]
+fn threads_that_map_the_same_pages_at_once_never_lose_a_mapping() {
+    let run = Run::new(Kind::Isolation);
+    let pool = run.pages.allocate(&PageRequest::anywhere(700), PageOwner::Kernel).expect("room");
+    let mut list: Vec<u64> = pages(&pool).collect();
+    let mdl = run.machine.driver.own_mdl(mdl_header(700, MdlFlags::PAGES_LOCKED), &list);
+    list.sort_unstable();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let handle = map(&run, mdl);
+                    let reachable = run.domain.reachable();
+                    assert_eq!(reachable, list, "everything is reachable while this thread maps it");
+                    unmap(&run, handle);
+                }
+            });
+        }
+    });
+    assert_eq!(run.pages.release(&pool, PageOwner::Kernel), Ok(700));
+    run.assert_balanced();
+}
+
+#[test]
+fn a_release_that_names_a_page_twice_frees_it_once() {
+    let run = Run::new(Kind::Isolation);
+    let pool = run.pages.allocate(&PageRequest::anywhere(1), PageOwner::Kernel).expect("room");
+    let twice = [pool[0], pool[0]];
+    assert_eq!(run.pages.release(&twice, PageOwner::Kernel), Ok(1));
+    run.assert_balanced();
+}

@@ -101,3 +101,37 @@ fn many_runs_cost_one_invalidation() {
     assert_eq!(run.domain.tables.lock().expect("unpoisoned").syncs, 1);
     run.assert_balanced();
 }
+
+#[test]
+fn a_failed_mapping_that_cannot_be_undone_for_certain_costs_its_pages() {
+    let run = Run::new(Kind::Isolation);
+    run.domain.fail_after(Some(3));
+    run.domain.unit_hangs.store(true, Ordering::Relaxed);
+    let refused = run.sysmm.allocate_pages_for_mdl(&CALLER, run.lead, &pages_args(1 << 20));
+    assert_eq!(refused, Err(CallError::Status(NtStatus::INSUFFICIENT_RESOURCES)));
+    let totals = run.sysmm.statistics();
+    assert_eq!((totals.pages.quarantined, totals.pages.driver), (256, 0));
+    assert!(!run.domain.reachable().is_empty());
+}
+
+#[test]
+fn the_logical_addresses_of_a_failed_invalidation_are_not_used_again() {
+    let run = Run::new(Kind::Remapping);
+    let made = run.sysmm.create_physical_memory_object(&CALLER, &mdl_object(run.lead, 4096)).expect("room");
+    let opened = made.adapter_memory_object;
+    let first = run.sysmm.allocate_adl(&CALLER, &adl_args(opened, 0, 4096)).expect("room");
+    let taken = run.adl(first.adl);
+    let free = |adl: dxgk_hw::CpuVa| {
+        let args = ArgCbFreeAdl { adapter_memory_object: opened, adl: dxgk_abi::Pointer(adl.get()) };
+        run.sysmm.free_adl(&CALLER, &args).expect("live");
+    };
+    run.domain.unit_hangs.store(true, Ordering::Relaxed);
+    free(first.adl);
+    run.domain.unit_hangs.store(false, Ordering::Relaxed);
+    let second = run.sysmm.allocate_adl(&CALLER, &adl_args(opened, 0, 4096)).expect("room");
+    let next = run.adl(second.adl);
+    assert_ne!(next, taken);
+    free(second.adl);
+    let third = run.sysmm.allocate_adl(&CALLER, &adl_args(opened, 0, 4096)).expect("room");
+    assert_eq!(run.adl(third.adl), next, "these were given back");
+}
