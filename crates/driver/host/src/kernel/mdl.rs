@@ -14,7 +14,7 @@ use super::memory;
 use super::space::lock;
 use super::state::{Kernel, ObjectNote};
 use super::structures::Content;
-use super::trouble::{Outcome, Trouble, bug_check};
+use super::trouble::{Outcome, Trouble, bug_check, misuse};
 use crate::layout::{HIGHEST_USER_ADDRESS, Purpose};
 
 /// Bytes of an MDL's header, where the page array starts.
@@ -145,7 +145,7 @@ fn attach(irp: u64, mdl: u64, secondary: bool) -> Outcome<()> {
 /// IoFreeMdl.
 pub(crate) fn free(kernel: &Kernel, mdl: u64) -> Outcome<()> {
     let Some(record) = lock(&kernel.mdls).remove(&mdl) else {
-        return bug_check(BugCheck::BAD_POOL_CALLER, [FREED_OR_FOREIGN, mdl, 0, 0]);
+        return misuse(BugCheck::BAD_POOL_CALLER, [FREED_OR_FOREIGN, mdl, 0, 0]);
     };
     lock(&kernel.structures).release(mdl, Content::DriverMdl);
     let (kind, step) = (ObjectKind::Mdl, ObjectStep::Released);
@@ -193,7 +193,7 @@ pub(crate) fn unlock(kernel: &Kernel, mdl: u64) -> Outcome<()> {
     let header: Mdl = memory::read(mdl)?;
     if !header.mdl_flags.contains(MdlFlags::PAGES_LOCKED) {
         // The page names no code for it; Windows finds its page list damaged.
-        return bug_check(BugCheck::PFN_LIST_CORRUPT, [0x7, mdl, 0, 0]);
+        return misuse(BugCheck::PFN_LIST_CORRUPT, [0x7, mdl, 0, 0]);
     }
     if header.mdl_flags.contains(MdlFlags::MAPPED_TO_SYSTEM_VA) {
         unmap(kernel, header.mapped_system_va.0, mdl)?;
@@ -257,7 +257,7 @@ pub(crate) fn unmap(kernel: &Kernel, va: u64, mdl: u64) -> Outcome<()> {
             return Ok(());
         }
         // The page names no code for it.
-        return bug_check(BugCheck::MEMORY_MANAGEMENT, [0, va, mdl, 0]);
+        return misuse(BugCheck::MEMORY_MANAGEMENT, [0, va, mdl, 0]);
     };
     kernel.space.unmap(CpuVa::new(base));
     let bytes = u64::from(header.byte_count);

@@ -12,7 +12,7 @@ use super::address_map::RangeUse;
 use super::memory;
 use super::space::lock;
 use super::state::{Kernel, MmRecord, ObjectNote};
-use super::trouble::{Outcome, bug_check};
+use super::trouble::{Outcome, misuse};
 use crate::layout::Purpose;
 
 /// A `MEMORY_CACHING_TYPE`, reduced to what differs.
@@ -92,7 +92,7 @@ pub(crate) fn map_io_space_ex(kernel: &Kernel, physical: u64, bytes: u64, protec
 /// half-torn, here the whole mapping goes and the sizes in the events tell.
 pub(crate) fn unmap_io_space(kernel: &Kernel, va: u64, _bytes: u64) -> Outcome<()> {
     let Some(record) = lock(&kernel.io_maps).remove(&va) else {
-        return bug_check(BugCheck::MEMORY_MANAGEMENT, [0, va, 0, 0]);
+        return misuse(BugCheck::MEMORY_MANAGEMENT, [0, va, 0, 0]);
     };
     kernel.space.forget_device(CpuVa::new(va));
     kernel.device_memory.unmap(CpuVa::new(va), record.bytes);
@@ -136,7 +136,7 @@ pub(crate) fn allocate_contiguous(kernel: &Kernel, bytes: u64, highest: u64) -> 
 /// MmFreeContiguousMemory.
 pub(crate) fn free_contiguous(kernel: &Kernel, va: u64) -> Outcome<()> {
     let Some(record) = lock(&kernel.contiguous).remove(&va) else {
-        return bug_check(BugCheck::MEMORY_MANAGEMENT, [0, va, 0, 0]);
+        return misuse(BugCheck::MEMORY_MANAGEMENT, [0, va, 0, 0]);
     };
     kernel.space.unmap(CpuVa::new(va));
     note(kernel, ObjectKind::MmMemory, ObjectStep::Released, va, &record);

@@ -21,7 +21,7 @@ use super::address_map::RangeUse;
 use super::memory;
 use super::ram::PoolPages;
 use super::space::Space;
-use super::trouble::{Outcome, bug_check};
+use super::trouble::{Outcome, Trouble, misuse};
 use crate::layout::Purpose;
 
 /// Byte of red zones.
@@ -83,6 +83,16 @@ pub(crate) struct LateWrite {
     pub(crate) object: u64,
     /// Offset of the byte in the block.
     pub(crate) offset: u64,
+}
+
+/// A block that was freed, and what was wrong.
+pub(crate) struct Freed {
+    /// The block.
+    pub(crate) block: Block,
+    /// Older blocks that left the quarantine changed.
+    pub(crate) late: Vec<LateWrite>,
+    /// What Windows would not have survived.
+    pub(crate) wrong: Option<Trouble>,
 }
 
 /// The pool of one run.
@@ -194,25 +204,26 @@ impl Pool {
         Some(runs)
     }
 
-    /// Frees the block at `va`. A `tag` of 0 is not compared. Returns the block and what leaving the quarantine showed.
-    pub(crate) fn free(&mut self, va: u64, tag: u32) -> Outcome<(Block, Vec<LateWrite>)> {
+    /// Frees the block at `va`. A `tag` of 0 is not compared. A block with a wrong tag or damaged red zones is freed
+    /// all the same, and the result says so.
+    pub(crate) fn free(&mut self, va: u64, tag: u32) -> Outcome<Freed> {
         let Some(block) = self.live.get(&va) else {
             return if self.freed.contains_key(&va) {
-                bug_check(BugCheck::BAD_POOL_CALLER, [caller::FREED_TWICE, 0, 0, va])
+                misuse(BugCheck::BAD_POOL_CALLER, [caller::FREED_TWICE, 0, 0, va])
             } else {
-                bug_check(BugCheck::BAD_POOL_CALLER, [caller::INVALID_ADDRESS, va, 0, 0])
+                misuse(BugCheck::BAD_POOL_CALLER, [caller::INVALID_ADDRESS, va, 0, 0])
             };
         };
-        if tag != 0 && tag != block.tag {
+        let wrong = if tag != 0 && tag != block.tag {
             let parameters = [caller::WRONG_TAG, va, u64::from(block.tag), u64::from(tag)];
-            return bug_check(BugCheck::BAD_POOL_CALLER, parameters);
-        }
-        if let Some(at) = self.damaged(va, block)? {
-            return bug_check(BugCheck::BAD_POOL_HEADER, [HEADER_DAMAGED, va, at, 0]);
-        }
-        let Some(block) = self.live.remove(&va) else {
-            return bug_check(BugCheck::BAD_POOL_CALLER, [caller::INVALID_ADDRESS, va, 0, 0]);
+            Some(Trouble::Misuse { code: BugCheck::BAD_POOL_CALLER, parameters })
+        } else {
+            let code = BugCheck::BAD_POOL_HEADER;
+            self.damaged(va, block)?
+                .map(|at| Trouble::Misuse { code, parameters: [HEADER_DAMAGED, va, at, 0] })
         };
+        let block = block.clone();
+        self.live.remove(&va);
         match &block.place {
             Place::Slot { .. } => memory::fill(va, block.bytes, FREED)?,
             Place::Pages { .. } => {
@@ -223,7 +234,7 @@ impl Pool {
         self.order.push_back(va);
         self.freed.insert(va, block.clone());
         let late = self.shrink_quarantine(QUARANTINE_BYTES)?;
-        Ok((block, late))
+        Ok(Freed { block, late, wrong })
     }
 
     /// The first damaged byte of a live block's red zones.

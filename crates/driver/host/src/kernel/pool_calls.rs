@@ -5,7 +5,7 @@ use dxgk_abi::kernel::{PoolFlags, PoolType};
 use dxgk_event::{Event, ListRef, Misuse, MisuseKind, ObjectKind, ObjectStep};
 use dxgk_hw::{CacheType, CpuVa, PAGE_SIZE};
 
-use super::pool::{LateWrite, Request};
+use super::pool::{Freed, LateWrite, Request};
 use super::space::lock;
 use super::state::{Kernel, ObjectNote};
 use super::trouble::{Outcome, Trouble};
@@ -71,7 +71,7 @@ pub(crate) fn allocate_untagged(kernel: &Kernel, pool: u32, bytes: u64) -> Outco
 
 /// ExFreePoolWithTag.
 pub(crate) fn free_with_tag(kernel: &Kernel, va: u64, tag: u32) -> Outcome<()> {
-    let (block, late) = lock(&kernel.pool).free(va, tag)?;
+    let Freed { block, late, wrong } = lock(&kernel.pool).free(va, tag)?;
     kernel.record_object(ObjectNote {
         kind: ObjectKind::Pool,
         step: ObjectStep::Released,
@@ -84,7 +84,7 @@ pub(crate) fn free_with_tag(kernel: &Kernel, va: u64, tag: u32) -> Outcome<()> {
         flags: u8::from(block.paged),
     });
     kernel.report_late_writes(&late);
-    Ok(())
+    wrong.map_or(Ok(()), Err)
 }
 
 /// ExFreePool.

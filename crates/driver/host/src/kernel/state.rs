@@ -105,6 +105,7 @@ pub struct Kernel {
     port: OnceLock<Arc<dyn Any + Send + Sync>>,
     next_object: AtomicU64,
     pub(crate) asked_to_stop: AtomicBool,
+    goes_on: AtomicBool,
 }
 
 impl core::fmt::Debug for Kernel {
@@ -152,6 +153,7 @@ impl Kernel {
             port: OnceLock::new(),
             next_object: AtomicU64::new(FIRST_OBJECT),
             asked_to_stop: AtomicBool::new(false),
+            goes_on: AtomicBool::new(false),
         })
     }
 
@@ -201,6 +203,17 @@ impl Kernel {
     #[must_use]
     pub fn now(&self) -> u64 {
         self.clock.now()
+    }
+
+    /// Whether a misuse of pool and mappings (a double free, an overrun) is recorded and the driver goes on, instead of
+    /// ending the run with the code that Windows has for it. The record is the call's pair of `Callback` events: the
+    /// return has status STATUS_INVALID_PARAMETER, and as words the code and its four parameters.
+    pub fn set_going_on(&self, goes_on: bool) {
+        self.goes_on.store(goes_on, Ordering::Relaxed);
+    }
+
+    pub(crate) fn goes_on(&self) -> bool {
+        self.goes_on.load(Ordering::Relaxed)
     }
 
     /// Whether the bug check that ended the run was the driver's own KeBugCheck(Ex).
@@ -295,20 +308,21 @@ fn idle() -> bool {
     current().is_some_and(|kernel| kernel.clock.idle())
 }
 
-/// Serves an export: finds the kernel, and ends the run where Windows would not return to the driver.
-pub(crate) fn serve<R>(body: impl FnOnce(&Kernel) -> Outcome<R>) -> R {
-    let Some(kernel) = current() else { panic!("an export was called without a kernel") };
-    match body(kernel) {
-        Ok(result) => result,
-        Err(trouble) => end(trouble),
+/// The kernel that an export is served by.
+pub(crate) fn serving() -> &'static Kernel {
+    match current() {
+        Some(kernel) => kernel,
+        None => panic!("an export was called without a kernel"),
     }
 }
 
-/// The structured exceptions that a routine raises are not dispatched to the driver's handlers yet: every one ends the run.
-fn end(trouble: Trouble) -> ! {
+/// Ends the run where Windows would not return to the driver. The structured exceptions that a routine raises are not dispatched to the driver's handlers yet: every one ends the run.
+pub(crate) fn end(trouble: Trouble) -> ! {
     let rip = processor::captured().return_address;
     match trouble {
-        Trouble::BugCheck { code, parameters } => stop::bug_check(code, parameters),
+        Trouble::BugCheck { code, parameters } | Trouble::Misuse { code, parameters } => {
+            stop::bug_check(code, parameters)
+        }
         Trouble::Fault { address, write } if address > HIGHEST_USER_ADDRESS => {
             stop::bug_check(BugCheck::PAGE_FAULT_IN_NONPAGED_AREA, [address, u64::from(write), rip, 0])
         }

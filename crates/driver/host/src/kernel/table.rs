@@ -5,11 +5,11 @@
 #![expect(non_snake_case, reason = "the names are Windows'")]
 #![expect(clippy::too_many_arguments, reason = "the prototypes are Windows'")]
 
-use dxgk_abi::Irql;
+use dxgk_abi::{Irql, NtStatus};
 use dxgk_event::{Callback, Event, Phase};
 
-use super::state::{Kernel, current, serve};
-use super::trouble::Outcome;
+use super::state::{Kernel, end, serving};
+use super::trouble::{Outcome, Trouble};
 use super::{io, mdl, mm, pool_calls, print, registry_calls as registry, rtl, stops, sync, thread};
 use crate::processor;
 use crate::thunk::VaList;
@@ -43,7 +43,7 @@ pub struct FunctionExport {
     pub name: &'static str,
     /// Highest level at which it may be called.
     pub max_irql: Irql,
-    /// Whether calls are recorded as [`Callback`] events.
+    /// Whether every call is recorded as [`Callback`] events; the others only when they were misuse.
     pub recorded: bool,
     address: fn() -> u64,
 }
@@ -122,30 +122,64 @@ const fn index_of(name: &str) -> u16 {
     panic!("no export of that name")
 }
 
-/// Serves an export and records the call.
-fn record<R: Word>(index: u16, arguments: &[u64], body: impl FnOnce(&Kernel) -> Outcome<R>) -> R {
-    let mut words = [0; 6];
-    words.iter_mut().zip(arguments).for_each(|(word, argument)| *word = *argument);
-    let event = |phase, entry, words, duration| {
+/// One call of an export, on its way into the records.
+struct Call<'a> {
+    kernel: &'a Kernel,
+    index: u16,
+    arguments: &'a [u64],
+}
+
+impl Call<'_> {
+    fn event(&self, phase: Phase, entry: u64, words: &[u64], status: NtStatus, duration: u32) -> Event {
+        let mut all = [0; 6];
+        all.iter_mut().zip(words).for_each(|(to, from)| *to = *from);
         Event::Callback(Callback {
             entry,
-            words,
-            slot: FIRST_SLOT + index,
+            words: all,
+            slot: FIRST_SLOT + self.index,
             phase,
             unimplemented: 0,
-            status: 0,
+            status: status.0,
             adapter: u32::MAX,
             duration,
         })
-    };
-    let before = processor::boundary();
-    let entry = current().map_or(0, |kernel| kernel.events.emit(&event(Phase::Entered, 0, words, 0)).0);
-    let result = serve(body);
-    if let Some(kernel) = current() {
-        let duration = (processor::boundary() - before) as u32;
-        kernel.events.emit(&event(Phase::Returned, entry, [result.word(), 0, 0, 0, 0, 0], duration));
     }
-    result
+
+    fn entered(&self) -> u64 {
+        self.kernel.events.emit(&self.event(Phase::Entered, 0, self.arguments, NtStatus::SUCCESS, 0)).0
+    }
+
+    fn returned(&self, entry: u64, words: &[u64], status: NtStatus, duration: u32) {
+        self.kernel.events.emit(&self.event(Phase::Returned, entry, words, status, duration));
+    }
+}
+
+/// Serves an export, recording the call when it is to be recorded anyway or was a misuse that the driver survives.
+fn serve<R: Word + Default>(
+    index: u16,
+    recorded: bool,
+    arguments: &[u64],
+    body: impl FnOnce(&Kernel) -> Outcome<R>,
+) -> R {
+    let kernel = serving();
+    let call = Call { kernel, index, arguments };
+    let before = processor::boundary();
+    let entry = if recorded { call.entered() } else { 0 };
+    match body(kernel) {
+        Ok(result) => {
+            if recorded {
+                let duration = (processor::boundary() - before) as u32;
+                call.returned(entry, &[result.word()], NtStatus::SUCCESS, duration);
+            }
+            result
+        }
+        Err(Trouble::Misuse { code, parameters: [a, b, c, d] }) if kernel.goes_on() => {
+            let entry = if recorded { entry } else { call.entered() };
+            call.returned(entry, &[u64::from(code.0), a, b, c, d], NtStatus::INVALID_PARAMETER, 0);
+            R::default()
+        }
+        Err(trouble) => end(trouble),
+    }
 }
 
 macro_rules! exports {
@@ -159,14 +193,16 @@ macro_rules! exports {
         mod bodies {
             use super::*;
             $(pub(super) fn $vname($($varg: $vty),+, list: VaList) -> $vret {
-                serve(|kernel| $vtarget(kernel, $($varg),+, list))
+                const INDEX: u16 = index_of(stringify!($vname));
+                serve(INDEX, false, &[$($varg as u64),*], |kernel| $vtarget(kernel, $($varg),+, list))
             })*
             $(pub(super) fn $rname($($rarg: $rty),*) $(-> $rret)? {
                 const INDEX: u16 = index_of(stringify!($rname));
-                record(INDEX, &[$($rarg as u64),*], |kernel| $rtarget(kernel, $($rarg),*))
+                serve(INDEX, true, &[$($rarg as u64),*], |kernel| $rtarget(kernel, $($rarg),*))
             })*
             $(pub(super) fn $name($($arg: $ty),*) $(-> $ret)? {
-                serve(|kernel| $target(kernel, $($arg),*))
+                const INDEX: u16 = index_of(stringify!($name));
+                serve(INDEX, false, &[$($arg as u64),*], |kernel| $target(kernel, $($arg),*))
             })*
         }
 

@@ -19,12 +19,25 @@ pub(crate) enum Trouble {
         /// And these parameters.
         parameters: [u64; 4],
     },
+    /// Memory was freed, unmapped or unlocked wrongly: Windows stops here or is damaged, but going on is defined, because
+    /// the routine has undone what could be undone.
+    Misuse {
+        /// The code with which Windows stops, as far as it does.
+        code: BugCheck,
+        /// And its parameters.
+        parameters: [u64; 4],
+    },
     /// The routine raises an exception with this status.
     Raise(NtStatus),
 }
 
 /// What an export comes to.
 pub(crate) type Outcome<T> = Result<T, Trouble>;
+
+/// A misuse that Windows meets with `code`.
+pub(crate) fn misuse<T>(code: BugCheck, parameters: [u64; 4]) -> Outcome<T> {
+    Err(Trouble::Misuse { code, parameters })
+}
 
 /// A stop with `code`.
 pub(crate) fn bug_check<T>(code: BugCheck, parameters: [u64; 4]) -> Outcome<T> {

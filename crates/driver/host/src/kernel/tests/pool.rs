@@ -169,3 +169,32 @@ fn the_event_of_a_block_names_its_frames() {
         assert_eq!(physical, frame * PAGE_SIZE + 5);
     }
 }
+
+#[test]
+fn a_run_that_goes_on_records_each_misuse_and_frees_what_it_can() {
+    let bench = Bench::new();
+    bench.kernel().set_going_on(true);
+    let va = bench.call("ExAllocatePool2", &[NON_PAGED, 40, TAG]);
+    memory::write(va + 40, &0u8).unwrap();
+    for _ in 0..2 {
+        bench.call("ExFreePoolWithTag", &[va, TAG]);
+    }
+    bench.call("MmUnmapIoSpace", &[0x7000_0000_0000, 4096]);
+    bench.call("IoFreeMdl", &[va]);
+    let released = pool_objects(&bench).iter().filter(|object| object.step == ObjectStep::Released).count();
+    assert_eq!(released, 1);
+    let refused: Vec<(&str, u64, u64)> = bench
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Callback(call) if call.status != 0 => {
+                Some((crate::kernel::table::name_of_slot(call.slot)?, call.words[0], call.words[1]))
+            }
+            _ => None,
+        })
+        .collect();
+    let pool = "ExFreePoolWithTag";
+    let expected =
+        [(pool, 0x19, 0x20), (pool, 0xC2, 7), ("MmUnmapIoSpace", 0x1A, 0), ("IoFreeMdl", 0xC2, 0x46)];
+    assert_eq!(refused, expected);
+}
