@@ -7,7 +7,7 @@ use dxgk_abi::Handle;
 use dxgk_abi::callback::{AllocateAdlFlags, ArgCbAllocateAdl, ArgCbFreeAdl};
 use dxgk_hw::{AdlShape, CpuVa, DriverMemory, PAGE_SIZE, PageRun, total_pages};
 
-use super::{Caller, INVALID, pages_of};
+use super::{Caller, INVALID, NotEntered, pages_of};
 use crate::SysMm;
 use crate::domain::Placement;
 use crate::domain::retire::{Frames, Retired};
@@ -106,7 +106,10 @@ impl<P: Platform> SysMm<P> {
     pub fn allocate_adl(&self, _caller: &Caller, args: &ArgCbAllocateAdl) -> Result<AllocatedAdl, CallError> {
         let wanted = self.records.lock().reserve_adl(args)?;
         let made = self.make_adl(args, &wanted);
-        made.map_err(|(error, reachable)| {
+        made.map_err(|NotEntered { error, reachable, prepared }| {
+            if let Some(unused) = prepared {
+                self.platform.driver().release_adl(unused.adl);
+            }
             let mut records = self.records.lock();
             records.unreserve_adl(args.adapter_memory_object, wanted.physical, reachable);
             let settled = records.settle(wanted.physical);
@@ -120,11 +123,11 @@ impl<P: Platform> SysMm<P> {
         &self,
         args: &ArgCbAllocateAdl,
         wanted: &Wanted<P>,
-    ) -> Result<AllocatedAdl, (CallError, bool)> {
+    ) -> Result<AllocatedAdl, NotEntered<AllocatedAdl>> {
         let object = self.object_number();
         let list = self.note_list(&wanted.runs);
-        self.map_and_enter(&wanted.place, &wanted.runs, wanted.single_run, |records, placement| {
-            let numbers = device_pages(&placement, &wanted.runs);
+        let lay_out = |placement: &Placement<P>| {
+            let numbers = device_pages(placement, &wanted.runs);
             let shape = match numbers.as_slice() {
                 [(base, pages)] if args.flags.intersects(CONTIGUOUS) => {
                     // The count was checked to fit when the ADL was asked for.
@@ -132,25 +135,33 @@ impl<P: Platform> SysMm<P> {
                 }
                 numbers => AdlShape::Pages(numbers),
             };
-            let contiguous = matches!(shape, AdlShape::Contiguous { .. });
-            let Ok(at) = self.platform.driver().build_adl(shape) else { return Err(placement) };
-            let adl = Adl {
-                object,
-                adapter_memory: args.adapter_memory_object,
-                parent: wanted.parent,
-                physical: wanted.physical,
-                adapter: wanted.place.number,
-                logical: wanted.place.logical,
-                runs: Arc::clone(&wanted.runs),
-                list,
-                contiguous,
-                placement,
-            };
-            self.note_created(&adl.note(at.get()));
-            self.note_mapped(object, adl.logical, &adl.placement, &adl.runs, list);
-            records.adls.insert(at.get(), adl);
-            Ok(AllocatedAdl { adl: at, contiguous })
-        })
+            let adl = self.platform.driver().build_adl(shape).ok()?;
+            Some(AllocatedAdl { adl, contiguous: matches!(shape, AdlShape::Contiguous { .. }) })
+        };
+        self.map_and_enter(
+            &wanted.place,
+            &wanted.runs,
+            wanted.single_run,
+            lay_out,
+            |records, placement, made| {
+                let adl = Adl {
+                    object,
+                    adapter_memory: args.adapter_memory_object,
+                    parent: wanted.parent,
+                    physical: wanted.physical,
+                    adapter: wanted.place.number,
+                    logical: wanted.place.logical,
+                    runs: Arc::clone(&wanted.runs),
+                    list,
+                    contiguous: made.contiguous,
+                    placement,
+                };
+                self.note_created(&adl.note(made.adl.get()));
+                self.note_mapped(object, adl.logical, &adl.placement, &adl.runs, list);
+                records.adls.insert(made.adl.get(), adl);
+                Ok(*made)
+            },
+        )
     }
 
     /// DxgkCbFreeAdl: unmaps the pages, waits for the invalidation, then frees the ADL. It is accepted for an adapter

@@ -8,7 +8,7 @@ use dxgk_abi::mdl::{Mdl, MdlFlags};
 use dxgk_abi::{Handle, NtStatus};
 use dxgk_hw::{CacheType, CpuVa, DriverMemory, PAGE_SIZE, PageRun, total_pages};
 
-use super::{Caller, INVALID};
+use super::{Caller, INVALID, NotEntered};
 use crate::SysMm;
 use crate::error::CallError;
 use crate::handles::HandleKind;
@@ -90,21 +90,27 @@ impl<P: Platform> SysMm<P> {
         let list: Arc<[PageRun]> = Arc::from(list);
         let object = self.object_number();
         let arena = self.note_list(&list);
-        let entered = self.map_and_enter(&place, &list, false, |records, placement| {
-            let pages = PageMapping {
-                object,
-                kind: HandleKind::MdlMap,
-                adapter: place.number,
-                logical: place.logical,
-                mdl,
-                runs: Arc::clone(&list),
-                list: arena,
-                cache: CacheType::Cached,
-                placement,
-            };
-            records.enter_pages(pages, |pages, handle| self.note_entered(pages, handle))
-        });
-        entered.map_err(|(error, reachable)| {
+        let entered = self.map_and_enter(
+            &place,
+            &list,
+            false,
+            |_| Some(()),
+            |records, placement, ()| {
+                let pages = PageMapping {
+                    object,
+                    kind: HandleKind::MdlMap,
+                    adapter: place.number,
+                    logical: place.logical,
+                    mdl,
+                    runs: Arc::clone(&list),
+                    list: arena,
+                    cache: CacheType::Cached,
+                    placement,
+                };
+                records.enter_pages(pages, |pages, handle| self.note_entered(pages, handle))
+            },
+        );
+        entered.map_err(|NotEntered { error, reachable, .. }| {
             if !reachable {
                 self.pages.unpin(&list);
             }

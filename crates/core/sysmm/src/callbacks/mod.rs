@@ -85,47 +85,68 @@ fn pages_of(bytes: u64) -> Result<u64, CallError> {
 
 impl<P: Platform> SysMm<P> {
     /// Maps pages for the adapter's device and enters the record that holds the mapping, so that a switch of the
-    /// mode meanwhile misses neither. `enter` gives the mapping back when it cannot enter the record. The pages are
-    /// still the caller's after a failure; `Err` says in its second part whether a device may still reach them.
-    fn map_and_enter<R>(
+    /// mode meanwhile misses neither. In between, outside the lock, `prepare` makes what the record needs of the
+    /// mapping; `None` means that there is no room for it. `enter` gives the mapping back when it cannot enter the
+    /// record. The pages are still the caller's after a failure.
+    fn map_and_enter<T, R>(
         &self,
         place: &Place<P>,
         runs: &Arc<[PageRun]>,
         contiguous: bool,
-        enter: impl FnOnce(&mut Records<P>, Placement<P>) -> Result<R, Placement<P>>,
-    ) -> Result<R, (CallError, bool)> {
+        prepare: impl Fn(&Placement<P>) -> Option<T>,
+        enter: impl FnOnce(&mut Records<P>, Placement<P>, &T) -> Result<R, Placement<P>>,
+    ) -> Result<R, NotEntered<T>> {
         let mut domain = place.domain.clone();
+        let mut prepared: Option<T> = None;
         loop {
             let placement = match domain.map(runs, contiguous) {
                 Ok(placement) => placement,
                 Err(failure) => {
-                    let reachable = failure.reachable;
-                    return Err((failure.into(), reachable));
+                    return Err(NotEntered { reachable: failure.reachable, error: failure.into(), prepared });
                 }
+            };
+            // Only passthrough is ever switched, to isolation, and the device's page numbers are the same in both: what
+            // was prepared before a switch is right after it.
+            let Some(made) = prepared.take().or_else(|| prepare(&placement)) else {
+                return Err(self.not_entered(NtStatus::INSUFFICIENT_RESOURCES.into(), &placement, None));
             };
             let mut records = self.records.lock();
             let now = match records.place(place.handle) {
                 Ok(now) => now,
                 Err(error) => {
                     drop(records);
-                    return Err((error, !self.withdraw(&placement)));
+                    return Err(self.not_entered(error, &placement, Some(made)));
                 }
             };
             if now.domain.mode() != placement.mode() {
                 drop(records);
-                if !self.withdraw(&placement) {
-                    return Err((NtStatus::UNSUCCESSFUL.into(), true));
-                }
+                // A mapping from before a switch is one in passthrough: there is nothing to withdraw.
+                prepared = Some(made);
                 domain = now.domain;
                 continue;
             }
-            return match enter(&mut records, placement) {
-                Ok(entered) => Ok(entered),
-                Err(placement) => {
-                    drop(records);
-                    Err((NtStatus::INSUFFICIENT_RESOURCES.into(), !self.withdraw(&placement)))
-                }
-            };
+            return enter(&mut records, placement, &made).map_err(|placement| {
+                drop(records);
+                self.not_entered(NtStatus::INSUFFICIENT_RESOURCES.into(), &placement, Some(made))
+            });
         }
     }
+
+    fn not_entered<T>(
+        &self,
+        error: CallError,
+        placement: &Placement<P>,
+        prepared: Option<T>,
+    ) -> NotEntered<T> {
+        NotEntered { error, reachable: !self.withdraw(placement), prepared }
+    }
+}
+
+/// A mapping that did not come about.
+struct NotEntered<T> {
+    error: CallError,
+    /// The undoing was not confirmed: a device may still reach the pages.
+    reachable: bool,
+    /// What was prepared for the record, if it came to that; to be unmade.
+    prepared: Option<T>,
 }

@@ -6,7 +6,7 @@ use dxgk_abi::callback::{AllocatePagesFlags, ArgCbAllocatePagesForMdl, ArgCbFree
 use dxgk_abi::{Handle, NtStatus};
 use dxgk_hw::{CpuVa, DriverMemory, PAGE_SIZE, PhysAddr};
 
-use super::{Caller, INVALID, cache_type, pages_of};
+use super::{Caller, INVALID, NotEntered, cache_type, pages_of};
 use crate::SysMm;
 use crate::domain::retire::Frames;
 use crate::error::CallError;
@@ -148,23 +148,29 @@ impl<P: Platform> SysMm<P> {
         };
         let list = self.note_list(&runs);
         let kind = HandleKind::MdlPages;
-        let entered = self.map_and_enter(&place, &runs, false, |records, placement| {
-            let pages = PageMapping {
-                object,
-                kind,
-                adapter: place.number,
-                logical: place.logical,
-                mdl,
-                runs: Arc::clone(&runs),
-                list,
-                cache,
-                placement,
-            };
-            records.enter_pages(pages, |pages, handle| self.note_entered(pages, handle))
-        });
+        let entered = self.map_and_enter(
+            &place,
+            &runs,
+            false,
+            |_| Some(()),
+            |records, placement, ()| {
+                let pages = PageMapping {
+                    object,
+                    kind,
+                    adapter: place.number,
+                    logical: place.logical,
+                    mdl,
+                    runs: Arc::clone(&runs),
+                    list,
+                    cache,
+                    placement,
+                };
+                records.enter_pages(pages, |pages, handle| self.note_entered(pages, handle))
+            },
+        );
         match entered {
             Ok(memory_handle) => Ok(PagesForMdl { memory_handle, mdl }),
-            Err((error, reachable)) => {
+            Err(NotEntered { error, reachable, .. }) => {
                 self.platform.driver().release_mdl(mdl);
                 give_back(!reachable);
                 Err(error)
