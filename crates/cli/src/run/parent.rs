@@ -12,6 +12,7 @@ use dxgk_event::{FailureKind, StopCause};
 use dxgk_host::sink::HostSink;
 use dxgk_shm::{ARENA_BYTES, ArenaReader, Ram, RamLayout, RingReader};
 use dxgk_verify::Severity;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::child;
 use super::config::{RunConfig, Strictness};
@@ -24,6 +25,9 @@ use crate::report::Outcome;
 const RING_RECORDS: u64 = 1 << 16;
 /// How long the reader waits for a record before it looks after the child.
 const LOOK_AFTER: Duration = Duration::from_millis(50);
+
+/// How long a child that hangs has for saying where it is.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How the run's process or thread ended.
 enum End {
@@ -144,12 +148,29 @@ impl<'a> Watch<'a> {
             if let Some(status) = child.try_wait()? {
                 return Ok(End::Exited(status));
             }
-            if quiet_since.elapsed() >= limit || self.session.broken.is_some() {
+            if self.session.broken.is_some() {
                 child.kill()?;
-                let status = child.wait()?;
-                return Ok(if self.session.broken.is_some() { End::Exited(status) } else { End::TimedOut });
+                return Ok(End::Exited(child.wait()?));
+            }
+            if quiet_since.elapsed() >= limit {
+                return self.stop_hanging(child);
             }
         }
+    }
+
+    /// Asks a child that hangs to say where it is, then ends it.
+    fn stop_hanging(&mut self, child: &mut Child) -> io::Result<End> {
+        if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            // A child that ended meanwhile needs no signal.
+            let _ = kill_process(pid, Signal::ALARM);
+        }
+        let until = Instant::now() + LAST_WORDS;
+        while Instant::now() < until && child.try_wait()?.is_none() {
+            self.read(LOOK_AFTER);
+        }
+        child.kill()?;
+        child.wait()?;
+        Ok(End::TimedOut)
     }
 
     fn drain(&mut self) {
@@ -173,7 +194,7 @@ impl<'a> Watch<'a> {
                     "the driver did nothing that can be seen for {} seconds; it was stopped",
                     self.config.timeout_seconds
                 );
-                self.session.failure.get_or_insert((FailureKind::WaitsForEver, text));
+                self.session.failure.get_or_insert((FailureKind::Hang, text));
                 return Outcome::Hang;
             }
             End::Exited(status) if !status.success() => return self.died(*status),
@@ -182,7 +203,7 @@ impl<'a> Watch<'a> {
         match self.session.failure.as_ref().map(|(kind, _)| *kind) {
             Some(FailureKind::LoadFailed) => Outcome::LoadFailed,
             Some(FailureKind::Internal) => Outcome::InternalError,
-            Some(FailureKind::WaitsForEver) => Outcome::Hang,
+            Some(FailureKind::Hang) => Outcome::Hang,
             Some(FailureKind::NotStarted) => Outcome::Findings,
             None => {
                 let findings = self.session.verifier.findings();

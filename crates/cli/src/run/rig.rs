@@ -63,7 +63,7 @@ pub(crate) struct Rig {
     ram: Arc<Ram>,
     sink: Arc<HostSink>,
     #[expect(dead_code, reason = "keeps the driver's code mapped and known to stack walks")]
-    image: Option<Image>,
+    image: Option<(Image, Region)>,
     #[expect(dead_code, reason = "keeps the kernel reachable from exports")]
     installed: Installed,
     #[expect(dead_code, reason = "keeps the thread a processor")]
@@ -282,7 +282,7 @@ fn bring_in(
     kernel: &Kernel,
     sink: &Arc<HostSink>,
     guard: &RunGuard,
-) -> Result<(Option<Image>, DriverImage), RigError> {
+) -> Result<(Option<(Image, Region)>, DriverImage), RigError> {
     let note = |name: &str, slot: u64, missing: bool| {
         sink.emit(&Event::Import(Import { name: Text::new(name), missing: missing.into(), slot }));
     };
@@ -304,7 +304,7 @@ fn bring_in(
             let size = u32::try_from(image.bytes()).unwrap_or(u32::MAX);
             let place = DriverImage { base: image.base(), bytes: size, entry: image.entry() };
             announce(sink, name, place, false);
-            Ok((Some(image), place))
+            Ok((Some((image, region)), place))
         }
     }
 }

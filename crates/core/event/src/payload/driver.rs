@@ -208,8 +208,8 @@ wire! {
         LoadFailed = 0,
         /// The driver or the port refused to start the adapter.
         NotStarted = 1,
-        /// Nothing can run any more: every thread waits.
-        WaitsForEver = 2,
+        /// The driver does not come back: it runs on, or every thread of it waits.
+        Hang = 2,
         /// The host failed; not the driver's doing.
         Internal = 3,
     }

@@ -116,7 +116,12 @@ fn record_stop(sink: &Arc<HostSink>, reason: &StopReason, driver_asked: bool) {
             let text = format!(
                 "every thread of the driver waits for something that nothing can bring about ({stack})"
             );
-            sink.fail(FailureKind::WaitsForEver, &text);
+            sink.fail(FailureKind::Hang, &text);
+        }
+        StopReason::Watchdog { stack } => {
+            let mut frames = stack.frames().map(|frame| frame.address);
+            let rip = frames.next().unwrap_or_default();
+            sink.fail(FailureKind::Hang, &format!("the driver did not come back in time; it was at {stack} ({rip:#x})"));
         }
         StopReason::HostPanic { message, stack } => {
             sink.fail(FailureKind::Internal, &format!("dxgk panicked: {message} (while serving {stack})"));
