@@ -276,3 +276,40 @@ pub(crate) fn unmap(kernel: &Kernel, va: u64, mdl: u64) -> Outcome<()> {
     }
     Ok(())
 }
+
+/// IoBuildPartialMdl: `target` describes `length` bytes (0: the rest) of `source` from `va` on.
+pub(crate) fn build_partial(_kernel: &Kernel, source: u64, target: u64, va: u64, length: u32) -> Outcome<()> {
+    let from: Mdl = memory::read(source)?;
+    let mut to: Mdl = memory::read(target)?;
+    let start = from.start_va.0.wrapping_add(u64::from(from.byte_offset));
+    let offset = va.wrapping_sub(start);
+    let rest = u64::from(from.byte_count).checked_sub(offset);
+    let length = if length == 0 {
+        rest
+    } else {
+        rest.filter(|rest| u64::from(length) <= *rest).map(|_| length.into())
+    };
+    to.start_va = Pointer(va & !(PAGE_SIZE - 1));
+    to.byte_offset = (va % PAGE_SIZE) as u32;
+    to.byte_count = length.and_then(|length| u32::try_from(length).ok()).unwrap_or(0);
+    let pages = to.page_count();
+    if length.is_none() || size_field(pages) > to.size {
+        // The page names no code: the caller must keep the range and the room.
+        return misuse(BugCheck::MEMORY_MANAGEMENT, [0, source, target, va]);
+    }
+    to.process = from.process;
+    let inherited = MdlFlags::SOURCE_IS_NONPAGED_POOL
+        | MdlFlags::MAPPED_TO_SYSTEM_VA
+        | MdlFlags::IO_PAGE_READ
+        | MdlFlags::IO_SPACE;
+    to.mdl_flags -= inherited;
+    to.mdl_flags |= MdlFlags::PARTIAL | (from.mdl_flags & inherited);
+    if from.mdl_flags.intersects(MdlFlags::SOURCE_IS_NONPAGED_POOL | MdlFlags::MAPPED_TO_SYSTEM_VA) {
+        to.mapped_system_va = Pointer(from.mapped_system_va.0.wrapping_add(offset));
+    }
+    memory::write(target, &to)?;
+    let skipped = (to.start_va.0.wrapping_sub(from.start_va.0)) / PAGE_SIZE;
+    let mut runs = Vec::new();
+    read_pages(source.wrapping_add(skipped * PFN_SIZE), pages, &mut |pfn| runs.push(PageRun::new(pfn, 1)))?;
+    write_pages(target, &runs)
+}

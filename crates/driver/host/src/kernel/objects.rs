@@ -110,12 +110,25 @@ impl Objects {
             size: (THREAD_BYTES / 4) as u8,
             ..DispatcherHeader::default()
         };
+        self.forget_ended(structures);
         let Some(at) = structures.allocate(THREAD_BYTES, Content::Object)? else { return Ok(None) };
         memory::write(at, &header)?;
         // An empty list points at itself.
         memory::write(at + 8, &[at + 8, at + 8])?;
         self.entries.insert(at, Entry { kind: Kind::Thread(fiber), references: 1 });
         Ok(Some(at))
+    }
+
+    /// Threads that nobody refers to and that have ended since.
+    fn forget_ended(&mut self, structures: &mut Structures) {
+        self.entries.retain(|address, entry| {
+            let ended = matches!(entry.kind, Kind::Thread(Some(fiber)) if !fiber::is_live(fiber));
+            let gone = ended && entry.references == 0;
+            if gone {
+                structures.release(*address, Content::Object);
+            }
+            !gone
+        });
     }
 
     /// Names the fiber of a thread that [`add_thread`](Self::add_thread) made before it started.

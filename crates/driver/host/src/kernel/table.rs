@@ -258,6 +258,7 @@ exports! {
     recorded {
         IoAllocateMdl(va: u64, length: u32, secondary: u8, charge: u8, irp: u64) -> u64 = mdl::allocate, DISPATCH_LEVEL;
         IoFreeMdl(mdl: u64) = mdl::free, DISPATCH_LEVEL;
+        IoBuildPartialMdl(source: u64, target: u64, va: u64, length: u32) = mdl::build_partial, DISPATCH_LEVEL;
         MmBuildMdlForNonPagedPool(mdl: u64) = mdl::build_for_nonpaged_pool, DISPATCH_LEVEL;
         MmProbeAndLockPages(mdl: u64, mode: u8, operation: u32) = mdl::probe_and_lock, DISPATCH_LEVEL;
         MmUnlockPages(mdl: u64) = mdl::unlock, DISPATCH_LEVEL;

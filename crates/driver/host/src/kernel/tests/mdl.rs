@@ -197,3 +197,32 @@ fn the_memory_managers_lists_and_views_are_what_it_asked_for() {
     assert!(kernel.mdl_header(mdl).is_err(), "a large list has pages of its own, which are gone");
     assert!(kernel.mdl_header(CpuVa::new(0x10)).is_err());
 }
+
+#[test]
+fn a_partial_mdl_lists_the_pages_of_its_part() {
+    let bench = Bench::with(true, Registry::default());
+    bench.kernel().set_going_on(true);
+    let va = bench.call("ExAllocatePool2", &[NON_PAGED, 6 * PAGE_SIZE, TAG]);
+    let source = bench.call("IoAllocateMdl", &[va + 0x80, 6 * PAGE_SIZE - 0x100, 0, 0, 0]);
+    bench.call("MmBuildMdlForNonPagedPool", &[source]);
+    let part = va + 2 * PAGE_SIZE + 0x300;
+    let target = bench.call("IoAllocateMdl", &[part, 2 * PAGE_SIZE, 0, 0, 0]);
+    bench.call("IoBuildPartialMdl", &[source, target, part, 2 * PAGE_SIZE]);
+    let header: Mdl = get(target);
+    assert_eq!((header.start_va, header.byte_offset), (Pointer(va + 2 * PAGE_SIZE), 0x300));
+    assert!(header.mdl_flags.contains(MdlFlags::PARTIAL | MdlFlags::SOURCE_IS_NONPAGED_POOL));
+    assert_eq!(header.mapped_system_va, Pointer(part));
+    assert_eq!(page_array(target, 3), page_array(source, 6)[2..5]);
+    let refused = |va: u64, length: u64| {
+        let before = bench.events().len();
+        bench.call("IoBuildPartialMdl", &[source, target, va, length]);
+        let after = bench.events();
+        after[before..].iter().any(|event| matches!(event, Event::Callback(call) if call.status != 0))
+    };
+    assert!(refused(part, 4 * PAGE_SIZE), "the target has no room");
+    assert!(refused(va, 16), "before the source");
+    assert!(refused(part, 6 * PAGE_SIZE), "beyond the source");
+    assert!(refused(part, 0), "the rest does not fit either");
+    assert!(!refused(va + 5 * PAGE_SIZE, 0), "the last page does");
+    assert_eq!(get::<Mdl>(target).byte_count, 0xf80);
+}

@@ -198,3 +198,42 @@ fn a_run_that_goes_on_records_each_misuse_and_frees_what_it_can() {
         [(pool, 0x19, 0x20), (pool, 0xC2, 7), ("MmUnmapIoSpace", 0x1A, 0), ("IoFreeMdl", 0xC2, 0x46)];
     assert_eq!(refused, expected);
 }
+
+#[test]
+fn random_allocations_never_overlap_keep_their_bytes_and_balance() {
+    for seed in 1..=8u64 {
+        let bench = Bench::with(seed % 2 == 0, Registry::default());
+        let before = bench.pages.left();
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut next = |below: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % below
+        };
+        let mut live: Vec<(u64, u64, u8)> = Vec::new();
+        for step in 0..600u64 {
+            if live.len() < 40 && next(3) != 0 {
+                let bytes = if next(4) == 0 { next(5 * PAGE_SIZE) } else { next(600) } + 1;
+                let va = bench.call("ExAllocatePool2", &[NON_PAGED | (next(2) * 8), bytes, TAG]);
+                assert!(live.iter().all(|(other, length, _)| va + bytes <= *other || other + length <= va));
+                assert_eq!(memory::first_other(va, bytes, 0), Ok(None));
+                memory::fill(va, bytes, step as u8).unwrap();
+                live.push((va, bytes, step as u8));
+            } else if !live.is_empty() {
+                let (va, bytes, byte) = live.swap_remove(next(live.len() as u64) as usize);
+                assert_eq!(memory::first_other(va, bytes, byte), Ok(None), "seed {seed} step {step}");
+                bench.call("ExFreePoolWithTag", &[va, TAG]);
+            }
+        }
+        for (va, bytes, byte) in live {
+            assert_eq!(memory::first_other(va, bytes, byte), Ok(None));
+            bench.call("ExFreePoolWithTag", &[va, TAG]);
+        }
+        bench.kernel().check_freed_pool();
+        assert!(!bench.events().iter().any(|event| matches!(event, Event::Misuse(_))));
+        // Pages of small blocks stay with the pool; as many as its sizes can need at once.
+        let kept = before - bench.pages.left();
+        assert!(kept <= 60, "seed {seed} keeps {kept} pages");
+    }
+}
