@@ -101,8 +101,8 @@ impl StackTrace {
                 break;
             }
             let module = modules::find(registers.rip);
-            // An unknown address is worth showing only where the processor really was.
-            if module.is_none() && registers != *start {
+            // An unknown address, or our own, is worth showing only where the processor really was.
+            if registers != *start && module.is_none_or(|module| module.exceptions == 0) {
                 break;
             }
             *slot = Frame::at(registers.rip);

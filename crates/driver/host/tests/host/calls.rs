@@ -334,11 +334,13 @@ fn a_driver_that_never_comes_back_is_found_by_the_watchdog() {
 
 #[test]
 fn code_of_this_program_can_be_a_module() {
-    let module = dxgk_host::modules::Registration::of_program("linked").expect("registered");
     let entry = address(writes as *const ());
-    let report = exception(run(|| call_driver(entry, &[0x1000, 0xAB])));
-    let offset = entry + 6 - module.module().base;
-    assert_eq!(report.stack.to_string(), format!("linked+{offset:#x}"));
+    let (text, base) = run(|| {
+        let module = dxgk_host::modules::Registration::of_program("linked").expect("registered");
+        let report = exception(call_driver(entry, &[0x1000, 0xAB]));
+        (report.stack.to_string(), module.module().base)
+    });
+    assert_eq!(text, format!("linked+{:#x}", entry + 6 - base));
 }
 
 #[test]
