@@ -42,13 +42,16 @@ pub struct Sealing {
 pub struct Policy {
     /// Move to new namespaces first. Possible only while the process has one thread.
     pub namespaces: bool,
+    /// Replace the panic hook by one that only notes where a panic of ours happened, for [`crate::StopReason::HostPanic`]. The
+    /// standard one opens files when backtraces are wanted, which ends a sealed process. False keeps the caller's own.
+    pub quiet_panics: bool,
     /// Where driver code lies: system calls from there are violations whatever their number.
     pub driver_code: (u64, u64),
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { namespaces: true, driver_code: crate::layout::Purpose::Images.bounds() }
+        Self { namespaces: true, quiet_panics: true, driver_code: crate::layout::Purpose::Images.bounds() }
     }
 }
 
@@ -67,6 +70,9 @@ pub enum SealError {
 pub fn seal(policy: &Policy) -> Result<Sealing, SealError> {
     crate::trap::install();
     warm_up_allocator();
+    if policy.quiet_panics {
+        std::panic::set_hook(Box::new(crate::thunk::note_panic));
+    }
     let namespaces = if policy.namespaces { namespaces() } else { Piece::Skipped };
     let landlock = landlock();
     let limits = limits();

@@ -4,9 +4,22 @@
 //! because Rust's prologue would bury it. [`thunk!`] writes that code: ten stores into the block at `gs` (`Capture`), then the
 //! Rust body, whose panics become a stop of the run instead of an abort of the process.
 
+use std::cell::RefCell;
+use std::panic::PanicHookInfo;
+
 use crate::processor;
 use crate::stop::{StopReason, stop};
 use crate::unwind::StackTrace;
+
+thread_local! {
+    static PANIC_PLACE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// The panic hook of a sealed process.
+pub(crate) fn note_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    PANIC_PLACE.with(|slot| slot.replace(place));
+}
 
 /// Runs the body of a callback: marks the processor as being in our code, counts a boundary, and turns a panic into a stop.
 /// Called by [`thunk!`].
@@ -24,6 +37,10 @@ pub fn enter<R>(body: impl FnOnce() -> R) -> R {
             let message = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
             let message = message.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
             drop(payload);
+            let message = PANIC_PLACE.with_borrow_mut(|place| match std::mem::take(place) {
+                place if place.is_empty() => message,
+                place => format!("{message} at {place}"),
+            });
             stop(StopReason::HostPanic { message, stack: StackTrace::of_caller() })
         }
     }

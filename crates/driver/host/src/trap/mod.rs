@@ -171,6 +171,7 @@ fn handle(interrupted: &mut Interrupted<'_>, block: &'static Block, run: &'stati
 }
 
 /// Entered from an interrupted context by [`Interrupted::divert`]: keeps every register, runs the delivery hook, and goes back.
+/// Of the vector registers the low 128 bits are kept; more than that drivers may use only inside KeSaveExtendedProcessorState.
 #[unsafe(naked)]
 extern "sysv64" fn deliver() {
     std::arch::naked_asm!(

@@ -3,6 +3,7 @@
 mod calls;
 mod fibers;
 mod image;
+mod layout;
 mod pe;
 mod registers;
 mod sandbox;

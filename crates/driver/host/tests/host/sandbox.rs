@@ -32,6 +32,11 @@ fn open_a_file() -> u64 {
     u64::from(std::fs::File::open("/etc/passwd").is_ok())
 }
 
+fn has_a_defect() -> u64 {
+    let zero = std::hint::black_box(0u64);
+    1 / zero
+}
+
 fn nothing() -> u64 {
     0
 }
@@ -39,6 +44,8 @@ fn nothing() -> u64 {
 thunk! {
     /// Our own code doing what it must not.
     fn opens() -> u64 => open_a_file;
+    /// Panics.
+    fn panics() -> u64 => has_a_defect;
     /// Does nothing.
     fn harmless() -> u64 => nothing;
 }
@@ -69,7 +76,11 @@ fn child(case: &str, file: &str) -> ! {
         "crash" => pe::driver(&[(pe::OUTER, &[0x0F, 0x0B])]),
         _ => pe::driver(&[]),
     };
-    let import = if case == "open" { opens as *const () } else { harmless as *const () } as u64;
+    let import = match case {
+        "open" => opens as *const (),
+        "panic" => panics as *const (),
+        _ => harmless as *const (),
+    } as u64;
     let image = Image::load(&sys, "test.sys", &mut images, &mut |_, _| Some(import)).expect("loads");
     trap::set_fatal_hook(on_fatal);
     let policy = Policy { namespaces: false, ..Policy::default() };
@@ -97,6 +108,10 @@ fn child(case: &str, file: &str) -> ! {
             report(0, 4);
             report(1, u64::from(exception.code.0));
             report(3, exception.rip.wrapping_sub(image.base()));
+        }
+        CallOutcome::Stopped(StopReason::HostPanic { message, .. }) => {
+            report(0, 6);
+            report(1, u64::from(message.contains("divide by zero") && message.contains("sandbox.rs:")));
         }
         CallOutcome::Stopped(_) => report(0, 5),
     }
@@ -126,6 +141,7 @@ fn run(case: &str) -> (Option<i32>, [u64; 6]) {
     let mut command = Command::new(test);
     command
         .args(["--exact", "sandbox::sealed_child", "--test-threads=1", "--nocapture"])
+        .env("RUST_BACKTRACE", "1")
         .env(CASE, case)
         .env(FILE, &path);
     let output = command.output().expect("a child");
@@ -180,6 +196,12 @@ fn a_driver_that_borrows_our_code_for_a_system_call_is_stopped() {
 fn our_own_forbidden_system_call_ends_the_process_with_a_report() {
     let (status, [kind, number, system_call, ..]) = run("open");
     assert_eq!((status, kind, number, system_call), (Some(FATAL_EXIT), 2, 257, 1));
+}
+
+#[test]
+fn a_panic_of_ours_is_reported_from_a_sealed_process() {
+    let (status, [kind, told, ..]) = run("panic");
+    assert_eq!((status, kind, told), (Some(0), 6, 1));
 }
 
 #[test]
