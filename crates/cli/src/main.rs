@@ -8,6 +8,7 @@ mod usage;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use usage::Usage;
@@ -37,7 +38,20 @@ const USAGE: u8 = 2;
 const OWN_FAILURE: u8 = 4;
 
 fn main() -> ExitCode {
-    match Command::parse().verb {
+    let command = match Command::try_parse() {
+        Ok(command) => command,
+        Err(error)
+            if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand =>
+        {
+            return complain(&in_one_line(&error), USAGE);
+        }
+        Err(error) => {
+            // Help and version; a closed standard output is no error of ours.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    match command.verb {
         Verb::Child => run::child::main(),
         Verb::Run(options) => match run::run(&options) {
             Ok(status) => ExitCode::from(status),
@@ -49,6 +63,15 @@ fn main() -> ExitCode {
             Err(refused) => complain(&refused.to_string(), USAGE),
         },
     }
+}
+
+/// What is wrong and what is accepted, without the advice that follows it.
+fn in_one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.split("\n\nUsage:").next().unwrap_or(&text);
+    let text = text.split("\n\nFor more information").next().unwrap_or(text);
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 fn complain(text: &str, status: u8) -> ExitCode {

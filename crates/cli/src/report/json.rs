@@ -71,7 +71,8 @@ pub(crate) struct BugCheck {
 pub(crate) struct Life {
     pub(crate) ddi: &'static str,
     pub(crate) argument: String,
-    pub(crate) status: String,
+    /// Null when the call did not return.
+    pub(crate) status: Option<String>,
     pub(crate) count: u64,
 }
 
@@ -160,7 +161,7 @@ impl Report {
                 .map(|entry| Life {
                     ddi: entry.ddi,
                     argument: hex(entry.argument),
-                    status: format!("{:#010X}", entry.status.0).replace("0X", "0x"),
+                    status: entry.status.map(|status| format!("0x{:08X}", status.0)),
                     count: entry.count,
                 })
                 .collect(),
@@ -236,7 +237,7 @@ pub(crate) fn mode_name(mode: ModeChoice) -> &'static str {
 
 fn reason_text(reason: ModeReason) -> &'static str {
     match reason {
-        ModeReason::Asked => "asked for, and the driver claims it",
+        ModeReason::Asked => "asked for",
         ModeReason::StrongestClaimed => "the strongest that the driver claims",
         ModeReason::NeededByAddressLimit => "the device cannot see all of RAM",
         ModeReason::DriverClaimsNothing => "the driver claims no support for the IOMMU",

@@ -1,6 +1,7 @@
 //! Reports: one structure, several renderings.
 
 mod json;
+mod names;
 mod outcome;
 mod places;
 mod text;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::json::{FindingReport, Report};
+use super::names;
 use super::outcome::Outcome;
 
 /// How it looks.
@@ -57,26 +58,26 @@ fn render_life(report: &Report, style: Style) -> String {
         &mut out,
         &format!("{} {} ({})", style.paint(BOLD, "driver"), report.driver.path, report.driver.kind),
     );
+    let machine = &report.machine;
+    let device = format!("{:?}", machine.device).to_lowercase();
     line(
         &mut out,
         &format!(
-            "{} {} RAM, {:?} on {} ({})",
+            "{} {} RAM, device {device}, IOMMU {} ({})",
             style.paint(BOLD, "machine"),
-            report.machine.ram,
-            report.machine.device,
-            report.machine.iommu_unit,
-            report.machine.hardware
-        )
-        .to_lowercase(),
+            machine.ram,
+            machine.iommu_unit,
+            machine.hardware
+        ),
     );
     for entry in &report.life {
         let times = if entry.count > 1 { format!(" x{}", entry.count) } else { String::new() };
-        let argument = if entry.argument == "0x0" { String::new() } else { format!("({})", entry.argument) };
-        let status = match entry.status.as_str() {
-            "0x00000000" => style.paint(GREEN, "ok"),
-            other => style.paint(YELLOW, other),
+        let status = match entry.status.as_deref() {
+            Some("0x00000000") => style.paint(GREEN, "ok"),
+            Some(other) => style.paint(YELLOW, other),
+            None => style.paint(RED, "did not return"),
         };
-        line(&mut out, &format!("  {:<44} {status}{times}", format!("{}{argument}", entry.ddi)));
+        line(&mut out, &format!("  {:<44} {status}{times}", names::call(entry.ddi, &entry.argument)));
     }
     if style.verbose {
         for (name, count) in &report.callbacks {

@@ -290,7 +290,7 @@ fn bring_in(
         DriverSource::Linked => {
             let linked =
                 linked::bind(kernel, |name, missing| note(name, 0, missing)).map_err(RigError::Host)?;
-            announce(sink, linked.name, linked.place, true);
+            announce(sink, &format!("{} (linked)", linked.name), linked.place, true);
             Ok((None, linked.place))
         }
         DriverSource::File(name, bytes) => {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use dxgk_abi::table::Table;
-use dxgk_abi::{BugCheck as BugCheckCode, DxgkrnlInterface, NtStatus};
+use dxgk_abi::{DxgkrnlInterface, NtStatus};
 use dxgk_event::{
     BadRecord, BugCheck, Callback, DdiCall, Event, EventId, Failure, FailureKind, ListRef, Mode,
-    ModuleLoaded, Phase, Record, StopCause,
+    ModuleLoaded, Phase, Record,
 };
 use dxgk_shm::ArenaReader;
 use dxgk_verify::{Lists, Verifier};
@@ -40,7 +40,8 @@ pub(crate) struct Session {
 pub(crate) struct LifeEntry {
     pub(crate) ddi: &'static str,
     pub(crate) argument: u64,
-    pub(crate) status: NtStatus,
+    /// Nothing while the call has not returned.
+    pub(crate) status: Option<NtStatus>,
     pub(crate) count: u64,
 }
 
@@ -171,15 +172,34 @@ impl Session {
         let name = ddi_name(ddi.ddi);
         if ddi.phase == Phase::Entered {
             self.trace(|| format!("-> {name}({:#x})", ddi.argument));
+            self.life.push(LifeEntry { ddi: name, argument: ddi.argument, status: None, count: 1 });
             return;
         }
         let status = NtStatus(ddi.status);
         self.trace(|| format!("<- {name} {status}"));
-        match self.life.last_mut() {
-            Some(last) if last.ddi == name && last.status == status && last.argument == ddi.argument => {
-                last.count += 1
+        // A return closes the innermost call of its name; one without a call is the child's invention.
+        let Some(open) = self.life.iter().rposition(|entry| entry.ddi == name && entry.status.is_none())
+        else {
+            return;
+        };
+        if let Some(entry) = self.life.get_mut(open) {
+            entry.status = Some(status);
+        }
+        self.join_equal(open);
+    }
+
+    /// Counts a call together with an equal one right before it.
+    fn join_equal(&mut self, at: usize) {
+        let Some(before) = at.checked_sub(1) else { return };
+        let equal = match (self.life.get(before), self.life.get(at)) {
+            (Some(a), Some(b)) => (a.ddi, a.argument, a.status) == (b.ddi, b.argument, b.status),
+            _ => false,
+        };
+        if equal {
+            let joined = self.life.remove(at).count;
+            if let Some(entry) = self.life.get_mut(before) {
+                entry.count += joined;
             }
-            _ => self.life.push(LifeEntry { ddi: name, argument: ddi.argument, status, count: 1 }),
         }
     }
 
@@ -234,22 +254,5 @@ pub(crate) fn ddi_name(slot: u16) -> &'static str {
                 .find(|known| known.offset == slot)
                 .map_or("unknown DDI", |known| known.name)
         }
-    }
-}
-
-impl StopSeen {
-    /// One line: what stopped the machine.
-    pub(crate) fn headline(&self) -> String {
-        let code = BugCheckCode(self.stop.code);
-        let [a, b, c, d] = self.stop.parameters;
-        let who = match self.stop.cause {
-            StopCause::DriverAsked => "the driver called KeBugCheckEx",
-            StopCause::Port => "the port driver found its state violated",
-            StopCause::Exception => "an exception that nothing handled",
-            StopCause::FastFail => "the driver found itself damaged (int 29h)",
-            StopCause::Sandbox => "a system call out of driver code",
-            StopCause::Host => "dxgk failed",
-        };
-        format!("{code} ({a:#x}, {b:#x}, {c:#x}, {d:#x}): {who}")
     }
 }
