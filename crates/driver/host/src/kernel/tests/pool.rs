@@ -237,3 +237,19 @@ fn random_allocations_never_overlap_keep_their_bytes_and_balance() {
         assert!(kept <= 60, "seed {seed} keeps {kept} pages");
     }
 }
+
+#[test]
+fn the_quarantine_is_bounded_and_lets_the_oldest_go_first() {
+    let bench = Bench::new();
+    let oldest = bench.call("ExAllocatePool2", &[NON_PAGED, 40, TAG]);
+    let before = bench.pages.left();
+    bench.call("ExFreePool", &[oldest]);
+    memory::write(oldest, &7u8).unwrap();
+    for _ in 0..4 {
+        assert!(!bench.events().iter().any(|event| matches!(event, Event::Misuse(_))), "it still waits");
+        let va = bench.call("ExAllocatePool2", &[NON_PAGED, 1 << 20, TAG]);
+        bench.call("ExFreePool", &[va]);
+    }
+    assert!(bench.events().iter().any(|event| matches!(event, Event::Misuse(_))), "it has left");
+    assert_eq!(bench.pages.left(), before - 4 * 256, "the others still wait");
+}
