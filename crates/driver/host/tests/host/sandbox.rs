@@ -1,6 +1,6 @@
 //! What a sealed process can and cannot do. Every case seals a child: this test binary, executed again.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::process::{Command, exit};
 
@@ -119,10 +119,10 @@ fn child(case: &str, file: &str) -> ! {
     exit(0)
 }
 
-/// What our own code needs after sealing: memory of every kind, hash maps, panics caught.
+/// What our own code needs after sealing: memory of every kind, maps, panics caught.
 fn work(spare: &Reservation, pool: &mut Region) {
     let blocks: Vec<Vec<u8>> = (0..200).map(|index| vec![index as u8; index * 4096]).collect();
-    let map: HashMap<usize, usize> =
+    let map: BTreeMap<usize, usize> =
         blocks.iter().map(|block| (block.len(), block.iter().map(|&byte| usize::from(byte)).sum())).collect();
     assert_eq!(map.get(&(3 * 4096)), Some(&(9 * 4096)));
     spare.commit(0, 1 << 20, Protection::ReadWrite).expect("memory");
