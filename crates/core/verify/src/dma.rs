@@ -2,27 +2,66 @@
 //!
 //! Order, the most specific first: DMA-002 (was mapped for this adapter in this run), DMA-004 (remapping: the number
 //! is a physical address of the driver's memory), DMA-001. DMA-002 is also decided for a transfer that went through
-//! although nothing maps the address any more: then a stale translation was used.
+//! although nothing maps the address any more: then a stale translation was used. None of them is decided for an
+//! address that is mapped and was refused for what the device wanted there, which is another rule's business.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use dxgk_event::{DmaTransfer, ModeChoice};
-use dxgk_hw::{LogicalAddr, PhysAddr};
+use dxgk_event::{DmaTransfer, FaultReason, ModeChoice};
+use dxgk_hw::{LogicalAddr, LogicalPage, PAGE_SHIFT, PAGE_SIZE, PhysAddr};
 
-use crate::finding::{Culprit, Finding, HistoryEntry, ObjectSummary, Severity};
-use crate::ledger::{KnownMapping, describe, summary};
+use crate::finding::{Culprit, Finding, HistoryEntry, SameAct, Severity};
+use crate::limits;
+use crate::mappings::{KnownMapping, Nearest, Reach};
+use crate::objects::Known;
 use crate::rules::{DMA_001, DMA_002, DMA_004, Rule};
-use crate::{Moment, Verifier};
+use crate::words::{describe, summary};
+use crate::{Moment, RungDoorbell, Verifier};
+
+/// A mapping is named as the neighbour of an address up to this distance in pages: 16 MiB.
+const NEIGHBOURHOOD: u64 = 1 << (24 - PAGE_SHIFT);
 
 /// A transfer to be judged at one address.
 struct Access<'a> {
     transfer: &'a DmaTransfer,
     logical_adapter: u32,
-    /// The first address that nothing maps.
+    /// The address that was refused, or should have been.
     at: LogicalAddr,
+    /// It was let through.
+    went_through: bool,
+    rung: Option<&'a RungDoorbell>,
+    /// The doorbell's write; without one, nowhere in the driver.
     moment: Moment,
+}
+
+/// The rule that was broken, and about what.
+enum Verdict<'a> {
+    Refused(&'a KnownMapping),
+    AfterUnmap(&'a KnownMapping),
+    Physical(&'a Known),
+    NeverMapped,
+}
+
+/// The parts of a finding that the rules fill in.
+struct Told {
+    culprit: Culprit,
+    message: String,
+    history: Vec<HistoryEntry>,
+    fix: String,
+}
+
+fn page_address(page: u64) -> LogicalAddr {
+    LogicalPage::new(page).address()
+}
+
+fn verb(transfer: &DmaTransfer) -> &'static str {
+    if transfer.write != 0 { "wrote to" } else { "read from" }
+}
+
+fn tried(transfer: &DmaTransfer) -> &'static str {
+    if transfer.write != 0 { "tried to write to" } else { "tried to read from" }
 }
 
 impl Verifier {
@@ -31,83 +70,146 @@ impl Verifier {
             return;
         }
         let Some(logical_adapter) = self.requesters.get(&transfer.requester).copied() else { return };
-        let Some(at) = self.first_unmapped(transfer, logical_adapter) else { return };
-        // The place of a transfer is the doorbell that started it.
-        let moment = self.doorbells.get(&transfer.cause).map_or(moment, |rung| rung.at.clone());
-        let access = Access { transfer, logical_adapter, at, moment };
-        let finding = self
-            .after_unmap(&access)
-            .or_else(|| self.physical_for_logical(&access))
-            .unwrap_or_else(|| self.never_mapped(&access));
-        self.found(finding);
+        let Some(at) = self.address_to_judge(transfer, logical_adapter) else { return };
+        let rung =
+            self.doorbells.get(transfer.cause).filter(|it| it.doorbell.requester == transfer.requester);
+        // Other driver code may run by the time of the transfer.
+        let moment = rung.map_or_else(|| moment.elsewhere(), |rung| rung.at.clone());
+        let access =
+            Access { transfer, logical_adapter, at, went_through: transfer.fault == 0, rung, moment };
+        let verdict = self.verdict(&access);
+        let (rule, object) = match &verdict {
+            Verdict::NeverMapped => (&DMA_001, self.memory_behind(&access)),
+            Verdict::Refused(mapping) => (&DMA_001, self.objects.get(mapping.object)),
+            Verdict::AfterUnmap(mapping) => (&DMA_002, self.objects.get(mapping.object)),
+            Verdict::Physical(owner) => (&DMA_004, Some(*owner)),
+        };
+        let number = match &verdict {
+            Verdict::Refused(mapping) | Verdict::AfterUnmap(mapping) => Some(mapping.object),
+            _ => object.map(|known| known.object.object),
+        };
+        let act = SameAct::AtObject(rule.id, access.moment.rip, number, transfer.requester);
+        let make = || {
+            let told = match &verdict {
+                Verdict::Refused(mapping) => self.refused_though_mapped(&access, mapping),
+                Verdict::AfterUnmap(mapping) => self.after_unmap(&access, mapping),
+                Verdict::Physical(owner) => self.physical_for_logical(&access, owner),
+                Verdict::NeverMapped => self.never_mapped(&access, object),
+            };
+            self.finding_of(rule, &access, object, told)
+        };
+        // Made at the first occurrence only.
+        let finding = (!self.findings.knows(&act)).then(make);
+        self.findings.found(act, finding);
+    }
+
+    fn verdict(&self, access: &Access<'_>) -> Verdict<'_> {
+        let (logical_adapter, page) = (access.logical_adapter, access.at.page().get());
+        if let Some(mapping) = self.mappings.holding(logical_adapter, page) {
+            return Verdict::Refused(mapping);
+        }
+        if let Some(mapping) = self.mappings.formerly_holding(logical_adapter, page) {
+            return Verdict::AfterUnmap(mapping);
+        }
+        // What went through was translated, so the number was a logical address to the unit.
+        if !access.went_through
+            && self.mode(logical_adapter) == Some(ModeChoice::Remapping)
+            && let Some(owner) = self.objects.owner_of_frame(page)
+        {
+            return Verdict::Physical(owner);
+        }
+        Verdict::NeverMapped
+    }
+
+    fn mode(&self, logical_adapter: u32) -> Option<ModeChoice> {
+        self.modes.get(&logical_adapter).copied()
     }
 
     /// The address that was refused; or, of a transfer that went through, the first that nothing maps.
-    fn first_unmapped(&self, transfer: &DmaTransfer, logical_adapter: u32) -> Option<LogicalAddr> {
-        if transfer.fault != 0 {
-            return Some(LogicalAddr::new(transfer.address.wrapping_add(transfer.done)));
+    fn address_to_judge(&self, transfer: &DmaTransfer, logical_adapter: u32) -> Option<LogicalAddr> {
+        if transfer.fault == 0 {
+            return self.first_unmapped(transfer, logical_adapter);
         }
-        let mut at = LogicalAddr::new(transfer.address);
-        let end = transfer.address.checked_add(transfer.bytes)?;
-        while at.get() < end {
-            if self.ledger.mapped(logical_adapter, at.page().get()).is_none() {
-                return Some(at);
-            }
-            at = at.page().checked_add(1)?.address();
-        }
-        None
+        let at = LogicalAddr::new(transfer.address.wrapping_add(transfer.done));
+        let refused_access =
+            matches!(self.faults.get(transfer.fault), Some(FaultReason::NoRead | FaultReason::NoWrite));
+        let mapped = self.mappings.held_up_to(logical_adapter, at.page().get()).is_some();
+        (!(refused_access && mapped)).then_some(at)
     }
 
-    fn after_unmap(&self, access: &Access<'_>) -> Option<Finding> {
-        let mapping = self.ledger.formerly_mapped(access.logical_adapter, access.at.page().get())?;
-        let went_through = access.transfer.fault == 0;
-        let (name, object) = self.owner(mapping);
-        let how = if went_through {
-            " and still reached it, because the IOMMU's cached translation was never invalidated"
-        } else {
-            ""
+    /// The first address of what went through that nothing maps. Of a transfer over very many stretches only the first
+    /// [`limits::STRETCHES`] and the last page are looked at.
+    fn first_unmapped(&self, transfer: &DmaTransfer, logical_adapter: u32) -> Option<LogicalAddr> {
+        let last = transfer.address.checked_add(transfer.done.min(transfer.bytes).checked_sub(1)?)?;
+        let last = LogicalAddr::new(last).page().get();
+        let mut page = LogicalAddr::new(transfer.address).page().get();
+        let mut addressed = LogicalAddr::new(transfer.address);
+        for _ in 0..limits::STRETCHES {
+            let Some(next) = self.mappings.held_up_to(logical_adapter, page) else { return Some(addressed) };
+            if next > last {
+                return None;
+            }
+            page = next;
+            addressed = page_address(page);
+        }
+        self.mappings.held_up_to(logical_adapter, last).is_none().then(|| page_address(last))
+    }
+
+    fn after_unmap(&self, access: &Access<'_>, mapping: &KnownMapping) -> Told {
+        let name = self.name(mapping.object);
+        let (did, how) = match (access.went_through, mapping.invalidated) {
+            (false, _) => (tried(access.transfer), ""),
+            (true, false) => (
+                verb(access.transfer),
+                " and got through, because the IOMMU's cached translation was never invalidated",
+            ),
+            (true, true) => (
+                verb(access.transfer),
+                " and got through, although the IOMMU was told to invalidate the translation",
+            ),
         };
         let message = format!(
-            "the device {} logical address {} after it was unmapped{how}; it belonged to {name}",
-            verb(access.transfer),
-            access.at,
+            "the device {did} logical address {} after it was unmapped{how}; it belonged to {name}",
+            access.at
         );
         let mut history = self.mapping_history(mapping);
         history.extend(self.rung(access));
-        let culprit = if went_through && !mapping.invalidated { Culprit::Port } else { Culprit::Driver };
-        let fix = "let the device finish with the memory (wait for its fence, or stop the engine) before the call that \
-                   unmaps it"
-            .to_string();
-        Some(self.finding(&DMA_002, culprit, access, message, object, history, fix))
+        let (culprit, fix) = if access.went_through {
+            let fix = "the port has to invalidate the IOMMU's caches and wait before the pages are given back; in the driver, \
+                       let the device finish with the memory before the call that unmaps it";
+            (Culprit::Port, fix)
+        } else {
+            let fix = "let the device finish with the memory (wait for its fence, or stop the engine) before the call that \
+                       unmaps it";
+            (Culprit::Driver, fix)
+        };
+        Told { culprit, message, history, fix: fix.to_string() }
     }
 
-    fn physical_for_logical(&self, access: &Access<'_>) -> Option<Finding> {
-        if self.modes.get(&access.logical_adapter) != Some(&ModeChoice::Remapping) {
-            return None;
-        }
+    fn physical_for_logical(&self, access: &Access<'_>, owner: &Known) -> Told {
         let physical = PhysAddr::new(access.at.get());
         let frame = physical.page().get();
-        let owner = self.ledger.owner_of_frame(frame)?;
-        let mapping = self
-            .ledger
-            .mappings_of(access.logical_adapter)
-            .find(|known| known.unmapped.is_none() && known.logical_page(frame).is_some());
+        let mapping = self.mappings.leading_to(access.logical_adapter, frame);
         let logical = mapping
             .and_then(|known| known.logical_page(frame))
-            .map(|page| LogicalAddr::new((page << dxgk_hw::PAGE_SHIFT) | physical.offset()));
+            .and_then(|page| page_address(page).checked_add(physical.offset()));
+        let name = describe(owner);
         let should = match logical {
             Some(logical) => format!("the device's address for this byte is {logical}"),
             None => "it is not mapped for the device at all".to_string(),
         };
         let message = format!(
-            "the device {} {physical}, which is the physical address of {}; under DMA remapping {should}",
-            verb(access.transfer),
-            describe(owner),
+            "the device {} {physical}, which is the physical address of {name}; under DMA remapping {should}",
+            tried(access.transfer),
         );
-        let mut history = Vec::from([self.history(format!("{} made", describe(owner)), &owner.created)]);
+        let mut history = Vec::from([self.modules.history(format!("{name} made"), &owner.created)]);
         if let Some(mapping) = mapping {
-            history
-                .push(self.history(format!("mapped for the device at {}", first(mapping)), &mapping.mapped));
+            let what = format!(
+                "mapped for the device at {}, by {}",
+                page_address(mapping.first),
+                self.name(mapping.object)
+            );
+            history.push(self.modules.history(what, &mapping.mapped));
         }
         history.extend(self.rung(access));
         let fix = match logical {
@@ -115,86 +217,134 @@ impl Verifier {
                 "give the device the page number that stands in the ADL ({logical} here) instead of what \
                  MmGetPhysicalAddress or the MDL's page array says"
             ),
+            None => "make a physical memory object of the memory, map it with DxgkCbAllocateAdl, and give the device the \
+                     ADL's page numbers"
+                .to_string(),
+        };
+        Told { culprit: Culprit::Driver, message, history, fix }
+    }
+
+    /// In isolation, the driver's own memory that the device was not allowed to reach.
+    fn memory_behind(&self, access: &Access<'_>) -> Option<&Known> {
+        let isolated = self.mode(access.logical_adapter) == Some(ModeChoice::Isolation);
+        isolated.then(|| self.objects.owner_of_frame(access.at.page().get())).flatten()
+    }
+
+    fn never_mapped(&self, access: &Access<'_>, memory: Option<&Known>) -> Told {
+        let certainty = match self.mappings.reach(access.logical_adapter) {
+            Reach::Known => "which was never mapped for it",
+            Reach::Now => "which is not mapped for it",
+            Reach::Unsure => "which is not mapped for it as far as is known (page lists were lost)",
+        };
+        let (did, through) = if access.went_through {
+            (verb(access.transfer), " and got through all the same")
+        } else {
+            (tried(access.transfer), "")
+        };
+        let beside = match (memory, self.mappings.nearest(access.logical_adapter, access.at.page().get())) {
+            (Some(memory), _) => format!("; the memory there is {}", describe(memory)),
+            (None, Some(near)) if near.pages <= NEIGHBOURHOOD => format!("; {}", self.beside(access, &near)),
+            _ => String::new(),
+        };
+        let message = format!("the device {did} logical address {}, {certainty}{through}{beside}", access.at);
+        let mut history: Vec<HistoryEntry> = memory
+            .map(|memory| self.modules.history(format!("{} made", describe(memory)), &memory.created))
+            .into_iter()
+            .collect();
+        history.extend(self.rung(access));
+        let fix = match memory {
+            Some(_) => {
+                "map the memory for the device (DxgkCbAllocateAdl, or DxgkCbMapMdlToIoMmu) before it is given the address"
+            }
             None => {
-                "map the memory with DxgkCbAllocateAdl and give the device the ADL's page numbers".to_string()
+                "check the address, offset and length that the device is given against the ADL or MDL they come from"
             }
         };
-        Some(self.finding(&DMA_004, Culprit::Driver, access, message, Some(summary(owner)), history, fix))
+        let culprit = if access.went_through { Culprit::Port } else { Culprit::Driver };
+        Told { culprit, message, history, fix: fix.to_string() }
     }
 
-    fn never_mapped(&self, access: &Access<'_>) -> Finding {
+    fn beside(&self, access: &Access<'_>, near: &Nearest<'_>) -> String {
+        let name = self.name(near.mapping.object);
+        let bytes = near.pages * PAGE_SIZE;
+        if near.behind && bytes == 0 && access.at.offset() == 0 {
+            format!("that is the first byte behind the end of {name}")
+        } else if near.behind {
+            format!("that is {:#x} bytes behind the end of {name}", bytes.saturating_add(access.at.offset()))
+        } else {
+            format!(
+                "that is {:#x} bytes before the start of {name}",
+                bytes.saturating_sub(access.at.offset())
+            )
+        }
+    }
+
+    /// The unit said no to what the port mapped.
+    fn refused_though_mapped(&self, access: &Access<'_>, mapping: &KnownMapping) -> Told {
         let message = format!(
-            "the device {} logical address {}, which was never mapped for it",
-            verb(access.transfer),
-            access.at
+            "the IOMMU refused the device logical address {}, although {} is mapped there",
+            access.at,
+            self.name(mapping.object)
         );
-        let history = self.rung(access).into_iter().collect();
-        let fix = "check the address, offset and length that the device is given against the ADL or MDL they come from"
-            .to_string();
-        self.finding(&DMA_001, Culprit::Driver, access, message, None, history, fix)
+        let mut history = self.mapping_history(mapping);
+        history.extend(self.rung(access));
+        let fix =
+            "the port's entries, or the unit's caches, do not say what was mapped: not the driver's doing"
+                .to_string();
+        Told { culprit: Culprit::Port, message, history, fix }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a finding, each once")]
-    fn finding(
+    fn finding_of(
         &self,
         rule: &'static Rule,
-        culprit: Culprit,
         access: &Access<'_>,
-        message: String,
-        object: Option<ObjectSummary>,
-        history: Vec<HistoryEntry>,
-        fix: String,
+        object: Option<&Known>,
+        told: Told,
     ) -> Finding {
+        let sure = rule.id != DMA_001.id || self.mappings.reach(access.logical_adapter) != Reach::Unsure;
         Finding {
             rule,
-            severity: Severity::Error,
-            culprit,
-            message,
-            place: self.place(&access.moment),
-            object,
-            history,
-            fix,
+            severity: if sure { Severity::Error } else { Severity::Warning },
+            culprit: told.culprit,
+            message: told.message,
+            place: self.modules.at(&access.moment),
+            object: object.map(summary),
+            history: told.history,
+            fix: told.fix,
             count: 1,
         }
     }
 
     /// The doorbell that told the device to do it.
     fn rung(&self, access: &Access<'_>) -> Option<HistoryEntry> {
-        let rung = self.doorbells.get(&access.transfer.cause)?;
+        let rung = access.rung?;
         let doorbell = &rung.doorbell;
         let what = format!(
-            "the device was given address {:#x} for {} bytes, through the register at {:#x}",
+            "the device was given address {:#x} for {:#x} bytes, through the register at {:#x}",
             doorbell.address, doorbell.bytes, doorbell.register
         );
-        Some(self.history(what, &rung.at))
+        Some(self.modules.history(what, &rung.at))
     }
 
-    fn owner(&self, mapping: &KnownMapping) -> (String, Option<ObjectSummary>) {
-        match self.ledger.get(mapping.object) {
-            Some(known) => (describe(known), Some(summary(known))),
-            None => ("an object that the stream does not name".to_string(), None),
+    fn name(&self, object: u64) -> String {
+        match self.objects.get(object) {
+            Some(known) => describe(known),
+            None => "an object that is not remembered".to_string(),
         }
     }
 
     fn mapping_history(&self, mapping: &KnownMapping) -> Vec<HistoryEntry> {
         let mut history = Vec::new();
-        if let Some(known) = self.ledger.get(mapping.object) {
-            history.push(self.history(format!("{} made", describe(known)), &known.created));
+        if let Some(known) = self.objects.get(mapping.object) {
+            history.push(self.modules.history(format!("{} made", describe(known)), &known.created));
         }
-        history.push(self.history(format!("mapped at {}", first(mapping)), &mapping.mapped));
+        let what = format!("mapped for the device at {}", page_address(mapping.first));
+        history.push(self.modules.history(what, &mapping.mapped));
         if let Some(unmapped) = &mapping.unmapped {
             let how =
                 if mapping.invalidated { "unmapped and invalidated" } else { "unmapped, not invalidated" };
-            history.push(self.history(how.to_string(), unmapped));
+            history.push(self.modules.history(how, unmapped));
         }
         history
     }
-}
-
-fn first(mapping: &KnownMapping) -> LogicalAddr {
-    LogicalAddr::new(mapping.runs.first().map_or(0, |(logical, _, _)| logical << dxgk_hw::PAGE_SHIFT))
-}
-
-fn verb(transfer: &DmaTransfer) -> &'static str {
-    if transfer.write != 0 { "wrote to" } else { "read from" }
 }

@@ -1,10 +1,14 @@
 //! A finding: everything that a person needs to understand and mend a mistake.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use dxgk_event::ObjectKind;
+
 pub use dxgk_event::Who as Culprit;
 
+use crate::limits;
 use crate::rules::Rule;
 
 /// How bad it is.
@@ -78,12 +82,46 @@ pub struct Finding {
     pub count: u64,
 }
 
-impl Finding {
-    /// Whether `other` is the same mistake again: same rule, same place, same object.
-    pub(crate) fn same_act(&self, other: &Self) -> bool {
-        self.rule.id == other.rule.id
-            && self.place.rip == other.place.rip
-            && self.object.as_ref().map(|object| object.number)
-                == other.object.as_ref().map(|object| object.number)
+/// What makes two findings the same mistake again.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum SameAct {
+    /// One place did it to one object: rule, place, object, and, where no object is known, the requester.
+    AtObject(&'static str, u64, Option<u64>, u16),
+    /// One call chain left several of a kind: rule, place, stack, kind.
+    FromSite(&'static str, u64, Vec<u64>, ObjectKind),
+}
+
+/// The findings, in the order of their first occurrence. Finding a mistake again costs one search.
+#[derive(Default)]
+pub(crate) struct Findings {
+    list: Vec<Finding>,
+    acts: BTreeMap<SameAct, usize>,
+    beyond: u64,
+}
+
+impl Findings {
+    /// Whether another finding would only be counted.
+    pub(crate) fn knows(&self, act: &SameAct) -> bool {
+        self.list.len() >= limits::FINDINGS || self.acts.contains_key(act)
+    }
+
+    /// Counts the act when it was found before, else adds the finding.
+    pub(crate) fn found(&mut self, act: SameAct, finding: Option<Finding>) {
+        if let Some(known) = self.acts.get(&act).and_then(|index| self.list.get_mut(*index)) {
+            known.count += 1;
+        } else if let Some(finding) = finding {
+            self.acts.insert(act, self.list.len());
+            self.list.push(finding);
+        } else {
+            self.beyond += 1;
+        }
+    }
+
+    pub(crate) fn list(&self) -> &[Finding] {
+        &self.list
+    }
+
+    pub(crate) fn beyond(&self) -> u64 {
+        self.beyond
     }
 }

@@ -1,95 +1,86 @@
 //! Rules about leaving: LEAK-001.
 //!
 //! Decided when RemoveDevice has returned (for what an adapter owns) and when Unload has (for what no adapter owns).
-//! What a leaked object owns is listed inside its finding and is no finding of its own.
+//! What a leaked object owns is listed inside its finding and is no finding of its own. Objects of one kind that one call
+//! chain made are one finding, counted.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem::offset_of;
 
 use dxgk_abi::init::DriverInitializationData;
 use dxgk_event::{DdiCall, ObjectKind, Phase};
 
-use crate::finding::{Culprit, Finding, Severity};
-use crate::ledger::{Known, describe, summary};
+use crate::finding::{Culprit, Finding, SameAct, Severity};
+use crate::limits;
+use crate::objects::Known;
 use crate::rules::LEAK_001;
+use crate::words::{counted, describe, giving_back, summary};
 use crate::{Moment, Verifier};
 
 impl Verifier {
-    pub(crate) fn judge_leaks(&mut self, ddi: &DdiCall, moment: Moment) {
+    pub(crate) fn judge_leaks(&mut self, ddi: &DdiCall, moment: &Moment) {
         if ddi.phase != Phase::Returned {
             return;
         }
         let slot = usize::from(ddi.ddi);
-        let leaked: Vec<u64> = if slot == offset_of!(DriverInitializationData, remove_device) {
-            self.left_behind(|known| known.object.adapter == ddi.adapter)
+        let (adapter, when) = if slot == offset_of!(DriverInitializationData, remove_device) {
+            (Some(ddi.adapter), "still there when RemoveDevice had returned")
         } else if slot == offset_of!(DriverInitializationData, unload) {
-            self.left_behind(|_| true)
+            (None, "still there when Unload had returned")
         } else {
             return;
         };
-        for object in leaked {
-            if let Some(finding) = self.leak(object, &moment) {
-                self.found(finding);
-            }
+        for (root, owned) in self.objects.left(adapter) {
+            let Some(known) = self.objects.get(root) else { continue };
+            let created = &known.created;
+            let act = SameAct::FromSite(LEAK_001.id, created.rip, created.stack.clone(), known.object.kind);
+            let finding = (!self.findings.knows(&act)).then(|| self.leak(known, &owned, when, moment));
+            self.findings.found(act, finding);
         }
     }
 
-    /// Live objects of the memory callbacks whose owner is not itself left behind.
-    fn left_behind(&self, mine: impl Fn(&Known) -> bool) -> Vec<u64> {
-        let counts = |known: &&Known| {
-            !matches!(
-                known.object.kind,
-                ObjectKind::Pool | ObjectKind::Mdl | ObjectKind::MmMemory | ObjectKind::MmMapping
+    fn leak(&self, known: &Known, owned: &[u64], when: &'static str, moment: &Moment) -> Finding {
+        let owned: Vec<&Known> = owned.iter().filter_map(|number| self.objects.get(*number)).collect();
+        let name = describe(known);
+        let message = format!("{name} was never given back{}", with(&owned));
+        let mut history = Vec::from([self.modules.history(format!("{name} made"), &known.created)]);
+        history.extend(
+            owned
+                .iter()
+                .take(limits::LISTED)
+                .map(|known| self.modules.history(format!("{} made", describe(known)), &known.created)),
+        );
+        // No driver code runs any more.
+        history.push(self.modules.history(when, &moment.clone().elsewhere()));
+        let verb = giving_back(known.object.kind);
+        let fix = if owned.is_empty() {
+            format!("call {verb} for it in StopDevice, or where its last user is gone")
+        } else {
+            format!(
+                "give back what it owns, then call {verb} for it, in StopDevice or where its last user is gone"
             )
         };
-        self.ledger
-            .alive()
-            .filter(counts)
-            .filter(|known| mine(known) && !self.parent_alive(known))
-            .map(|known| known.object.object)
-            .collect()
-    }
-
-    fn parent_alive(&self, known: &Known) -> bool {
-        self.ledger.get(known.object.parent).is_some_and(|parent| parent.released.is_none())
-    }
-
-    fn leak(&self, object: u64, moment: &Moment) -> Option<Finding> {
-        let known = self.ledger.get(object)?;
-        let owned: Vec<&Known> = self.owned_by(object);
-        let with = if owned.is_empty() { "" } else { ", with all it owns" };
-        let message = format!("{} was never given back{with}", describe(known));
-        let mut history = Vec::from([self.history(format!("{} made", describe(known)), &known.created)]);
-        history.extend(
-            owned.iter().map(|known| self.history(format!("{} made", describe(known)), &known.created)),
-        );
-        history.push(self.history("the device was removed".to_string(), moment));
-        Some(Finding {
+        Finding {
             rule: &LEAK_001,
             severity: Severity::Error,
             culprit: Culprit::Driver,
             message,
-            place: self.place(&known.created),
+            place: self.modules.at(&known.created),
             object: Some(summary(known)),
             history,
-            fix: "give it back in StopDevice, or where its last user is gone".to_string(),
+            fix,
             count: 1,
-        })
+        }
     }
+}
 
-    fn owned_by(&self, object: u64) -> Vec<&Known> {
-        let mut owned: Vec<&Known> =
-            self.ledger.alive().filter(|known| known.object.parent == object).collect();
-        let deeper: Vec<&Known> =
-            owned.iter().flat_map(|known| self.owned_by_once(known.object.object)).collect();
-        owned.extend(deeper);
-        owned
-    }
-
-    /// One level only: ADLs under adapter objects under physical objects are the deepest chain there is.
-    fn owned_by_once(&self, object: u64) -> Vec<&Known> {
-        self.ledger.alive().filter(|known| known.object.parent == object).collect()
-    }
+/// What is left along with an object.
+fn with(owned: &[&Known]) -> String {
+    let mut kinds: BTreeMap<ObjectKind, usize> = BTreeMap::new();
+    owned.iter().for_each(|known| *kinds.entry(known.object.kind).or_default() += 1);
+    let parts: Vec<String> = kinds.into_iter().map(|(kind, count)| counted(kind, count)).collect();
+    if parts.is_empty() { String::new() } else { format!(", nor was what it owns: {}", parts.join(", ")) }
 }

@@ -5,8 +5,11 @@
 //! maybe after the driver died. An event that contradicts itself (a release of what was never made) is ignored here:
 //! the stream's own checks are the reader's business.
 //!
-//! One act gives one finding: where several rules fit, the most specific wins; the order stands in [`dma`] and
-//! [`release`], where the decision is made.
+//! One act gives one finding: where several rules fit, the most specific wins; the order stands in `dma.rs` and
+//! `release.rs`, where the decision is made.
+//!
+//! The stream may be forged. Every event costs a bounded number of tree searches, apart from what it pays for itself
+//! (a list is read once, an object judged once), and memory is bounded by the constants in `limits.rs`.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -15,34 +18,42 @@ extern crate alloc;
 
 mod dma;
 mod finding;
+mod intervals;
 mod leak;
-mod ledger;
+mod limits;
+mod lists;
+mod mappings;
 mod modules;
+mod objects;
+mod recent;
 mod release;
 mod rules;
+mod words;
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use dxgk_event::{Doorbell, Event, EventId, ListRef, ModeChoice, Record};
+use dxgk_event::{
+    Doorbell, Event, EventId, Mapping, MappingStep, ModeChoice, Object, ObjectStep, Record, Stamp,
+};
 
 pub use finding::{Culprit, Finding, HistoryEntry, ObjectSummary, Place, Severity};
+pub use lists::Lists;
 pub use modules::{Module, Modules};
 pub use rules::{RULES, Rule};
 
-use ledger::Ledger;
-
-/// Gives lists of the arena. A list that is out of bounds or does not match its digest is `None`.
-pub trait Lists {
-    /// The words of a list.
-    fn get(&self, list: ListRef) -> Option<Vec<u64>>;
-}
+use finding::Findings;
+use lists::PageLists;
+use mappings::Mappings;
+use objects::Objects;
+use recent::Recent;
 
 /// A doorbell, with the place of the write.
 #[derive(Clone, Debug)]
-pub(crate) struct RungDoorbell {
-    pub(crate) doorbell: Doorbell,
-    pub(crate) at: Moment,
+struct RungDoorbell {
+    doorbell: Doorbell,
+    at: Moment,
 }
 
 /// When and where something happened.
@@ -54,17 +65,41 @@ pub(crate) struct Moment {
     pub(crate) stack: Vec<u64>,
 }
 
+impl Moment {
+    /// Without the stack, which only some events carry.
+    fn new(id: EventId, stamp: &Stamp) -> Self {
+        Self { event: id.0, boundary: stamp.boundary, rip: stamp.rip, stack: Vec::new() }
+    }
+
+    fn with_stack(self, stamp: &Stamp, lists: &dyn Lists) -> Self {
+        Self { stack: lists::stack(stamp.stack, lists), ..self }
+    }
+
+    /// Something that no driver code did, whatever code happened to run.
+    fn elsewhere(self) -> Self {
+        Self { rip: 0, stack: Vec::new(), ..self }
+    }
+}
+
 /// The rules at work.
 #[derive(Default)]
 pub struct Verifier {
-    ledger: Ledger,
+    objects: Objects,
+    mappings: Mappings,
+    pages: PageLists,
     modules: Modules,
-    doorbells: BTreeMap<u64, RungDoorbell>,
-    faults: BTreeMap<u64, dxgk_event::Fault>,
-    calls: BTreeMap<u64, ([u64; 6], Moment)>,
+    doorbells: Recent<RungDoorbell, { limits::DOORBELLS }>,
+    faults: Recent<dxgk_event::FaultReason, { limits::FAULTS }>,
+    calls: Recent<[u64; 6], { limits::CALLS }>,
     requesters: BTreeMap<u16, u32>,
     modes: BTreeMap<u32, ModeChoice>,
-    findings: Vec<Finding>,
+    findings: Findings,
+}
+
+impl core::fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Verifier").field("findings", &self.findings.list()).finish_non_exhaustive()
+    }
 }
 
 impl Verifier {
@@ -74,42 +109,66 @@ impl Verifier {
         Self::default()
     }
 
-    /// Takes the next event.
+    /// Takes the next event. Numbers grow from event to event.
     pub fn feed(&mut self, id: EventId, record: &Record, event: &Event, lists: &dyn Lists) {
-        let moment = Moment {
-            event: id.0,
-            boundary: record.stamp.boundary,
-            rip: record.stamp.rip,
-            stack: lists.get(record.stamp.stack).unwrap_or_default(),
-        };
+        let stamp = &record.stamp;
+        let moment = Moment::new(id, stamp);
         match event {
             Event::ModuleLoaded(module) => self.modules.add(module),
             Event::Adapter(adapter) => {
-                self.requesters.insert(adapter.requester, adapter.logical_adapter);
-                self.ledger.add_adapter(adapter.adapter, adapter.logical_adapter);
+                if self.requesters.len() < limits::ADAPTERS {
+                    self.requesters.insert(adapter.requester, adapter.logical_adapter);
+                }
+                self.mappings.add_space(adapter.logical_adapter);
             }
-            Event::Mode(mode) if mode.refused == 0 => {
+            Event::Mode(mode) if mode.refused == 0 && self.modes.len() < limits::ADAPTERS => {
                 self.modes.insert(mode.logical_adapter, mode.mode);
             }
-            Event::Object(object) => self.ledger.object(object, moment, lists),
-            Event::Mapping(mapping) => self.ledger.mapping(mapping, moment, lists),
+            Event::Object(object) if object.step == ObjectStep::Created => {
+                self.object_created(object, moment.with_stack(stamp, lists), lists);
+            }
+            Event::Object(object) => self.objects.released(object.object, moment),
+            Event::Mapping(mapping) => self.mapping(mapping, moment, lists),
             Event::Doorbell(doorbell) => {
-                self.doorbells.insert(id.0, RungDoorbell { doorbell: *doorbell, at: moment });
+                let rung = RungDoorbell { doorbell: *doorbell, at: moment.with_stack(stamp, lists) };
+                self.doorbells.insert(id.0, rung);
             }
-            Event::Fault(fault) => {
-                self.faults.insert(id.0, *fault);
-            }
+            Event::Fault(fault) => self.faults.insert(id.0, fault.reason),
             Event::Dma(transfer) => self.judge_transfer(transfer, moment),
-            Event::Callback(callback) => self.judge_call(id, callback, moment),
-            Event::Ddi(ddi) => self.judge_leaks(ddi, moment),
+            Event::Callback(callback) => self.judge_call(callback, moment, stamp, lists),
+            Event::Ddi(ddi) => self.judge_leaks(ddi, &moment),
             _ => {}
+        }
+    }
+
+    fn object_created(&mut self, object: &Object, moment: Moment, lists: &dyn Lists) {
+        let wanted = Objects::wants_pages(object.kind);
+        let frames = if wanted { self.pages.runs(object.pages, lists) } else { None };
+        self.objects.created(object, frames.unwrap_or_default(), moment);
+    }
+
+    fn mapping(&mut self, mapping: &Mapping, moment: Moment, lists: &dyn Lists) {
+        match mapping.step {
+            MappingStep::Mapped => {
+                let runs = self.pages.runs(mapping.frames, lists);
+                self.mappings.mapped(mapping, runs, moment);
+            }
+            MappingStep::Unmapped => self.mappings.unmapped(mapping, &moment),
+            MappingStep::Invalidated => self.mappings.invalidated(mapping),
+            MappingStep::PagesReturned => {}
         }
     }
 
     /// What was found, in the order of the first occurrence.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
-        &self.findings
+        self.findings.list()
+    }
+
+    /// Mistakes that were found when [`findings`](Self::findings) was full (at 4,096 different ones).
+    #[must_use]
+    pub fn findings_beyond(&self) -> u64 {
+        self.findings.beyond()
     }
 
     /// Where addresses lie.
@@ -117,20 +176,14 @@ impl Verifier {
     pub fn modules(&self) -> &Modules {
         &self.modules
     }
+}
 
-    /// Adds a finding, or counts it when the same was found at the same place about the same object.
-    pub(crate) fn found(&mut self, finding: Finding) {
-        match self.findings.iter_mut().find(|known| known.same_act(&finding)) {
-            Some(known) => known.count += 1,
-            None => self.findings.push(finding),
-        }
+impl Modules {
+    fn at(&self, moment: &Moment) -> Place {
+        self.place(moment.rip, &moment.stack)
     }
 
-    pub(crate) fn place(&self, moment: &Moment) -> Place {
-        self.modules.place(moment.rip, &moment.stack)
-    }
-
-    pub(crate) fn history(&self, what: alloc::string::String, moment: &Moment) -> HistoryEntry {
-        HistoryEntry { what, boundary: moment.boundary, place: self.place(moment) }
+    fn history(&self, what: impl Into<String>, moment: &Moment) -> HistoryEntry {
+        HistoryEntry { what: what.into(), boundary: moment.boundary, place: self.at(moment) }
     }
 }

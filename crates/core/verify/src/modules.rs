@@ -1,11 +1,13 @@
 //! Which module an address lies in.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use dxgk_event::ModuleLoaded;
 
 use crate::finding::Place;
+use crate::limits;
+use crate::words::printable;
 
 /// A loaded module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +30,11 @@ pub struct Modules {
 
 impl Modules {
     pub(crate) fn add(&mut self, module: &ModuleLoaded) {
+        if self.list.len() >= limits::MODULES {
+            return;
+        }
         self.list.push(Module {
-            name: module.name.as_str().to_string(),
+            name: printable(module.name.as_str()),
             base: module.base,
             bytes: module.bytes,
             linked: module.linked != 0,

@@ -1,28 +1,43 @@
 //! Rules about giving back: FREE-001.
 //!
-//! A verb that releases was refused. When the handle or address it was given named, earlier in the run, an object
-//! of the very kind that the verb releases, it is a second release; when it lies in a live view but is not what was
-//! mapped, it is a release with another size or address.
+//! A verb that releases was refused. When what it was given was given back before through the same verb, it is a second
+//! release; when it lies in a live view but is not what was mapped, it is a release with another size or address. What
+//! was closed by another verb, or taken back by the port, is no FREE-001.
 
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::mem::offset_of;
 
-use dxgk_abi::DxgkrnlInterface;
-use dxgk_event::{Callback, EventId, ObjectKind, Phase};
+use dxgk_abi::{DxgkrnlInterface, NtStatus};
+use dxgk_event::{Callback, ObjectKind, Phase, Stamp};
 
-use crate::finding::{Culprit, Finding, Severity};
-use crate::ledger::{Known, describe, summary};
+use crate::finding::{Culprit, Finding, HistoryEntry, SameAct, Severity};
+use crate::lists::{self, Lists};
+use crate::objects::Known;
 use crate::rules::FREE_001;
+use crate::words::{describe, summary};
 use crate::{Moment, Verifier};
 
-/// A callback that releases: its slot, the kinds it releases, and which of its words names what it releases.
+/// A callback that releases.
 struct Verb {
     slot: usize,
     name: &'static str,
+    /// The kinds it releases.
     kinds: &'static [ObjectKind],
-    word: usize,
+    /// Which of its words names what it releases, and, for what is unmapped by address, how.
+    named: Named,
+    /// The words that name adapter memory objects which it closes along.
+    along: Option<usize>,
+}
+
+enum Named {
+    /// A handle, or a pointer that stands for an object.
+    Handle(usize),
+    /// The address of a map.
+    Base(usize),
+    /// The address of a map, and its size.
+    BaseAndSize(usize, usize),
 }
 
 const VERBS: &[Verb] = &[
@@ -30,115 +45,180 @@ const VERBS: &[Verb] = &[
         slot: offset_of!(DxgkrnlInterface, unmap_memory),
         name: "DxgkCbUnmapMemory",
         kinds: &[ObjectKind::RegisterMap, ObjectKind::UserRegisterMap, ObjectKind::PortMap],
-        word: 0,
+        named: Named::Base(0),
+        along: None,
     },
     Verb {
         slot: offset_of!(DxgkrnlInterface, free_contiguous_memory),
         name: "DxgkCbFreeContiguousMemory",
         kinds: &[ObjectKind::ContiguousMemory],
-        word: 0,
+        named: Named::Handle(0),
+        along: None,
     },
     Verb {
         slot: offset_of!(DxgkrnlInterface, free_pages_from_mdl),
         name: "DxgkCbFreePagesFromMdl",
         kinds: &[ObjectKind::MdlPages],
-        word: 0,
+        named: Named::Handle(0),
+        along: None,
     },
     Verb {
         slot: offset_of!(DxgkrnlInterface, unmap_mdl_from_iommu),
         name: "DxgkCbUnmapMdlFromIoMmu",
         kinds: &[ObjectKind::MdlMapping],
-        word: 0,
+        named: Named::Handle(0),
+        along: None,
     },
     Verb {
         slot: offset_of!(DxgkrnlInterface, destroy_physical_memory_object),
         name: "DxgkCbDestroyPhysicalMemoryObject",
         kinds: &[ObjectKind::PhysicalMemory],
-        word: 0,
+        named: Named::Handle(0),
+        along: Some(1),
     },
     Verb {
         slot: offset_of!(DxgkrnlInterface, close_physical_memory_object),
         name: "DxgkCbClosePhysicalMemoryObject",
         kinds: &[ObjectKind::AdapterMemory],
-        word: 0,
+        named: Named::Handle(0),
+        along: None,
     },
     Verb {
         slot: offset_of!(DxgkrnlInterface, unmap_physical_memory),
         name: "DxgkCbUnmapPhysicalMemory",
         kinds: &[ObjectKind::KernelView, ObjectKind::UserView],
-        word: 1,
+        named: Named::BaseAndSize(1, 2),
+        along: None,
     },
     Verb {
         slot: offset_of!(DxgkrnlInterface, free_adl),
         name: "DxgkCbFreeAdl",
         kinds: &[ObjectKind::Adl],
-        word: 1,
+        named: Named::Handle(1),
+        along: None,
     },
 ];
 
+impl Verb {
+    /// What the call names, and the size it says.
+    fn named(&self, words: &[u64; 6]) -> (u64, Option<u64>) {
+        let word = |index: usize| words.get(index).copied().unwrap_or_default();
+        match self.named {
+            Named::Handle(handle) => (word(handle), None),
+            Named::Base(base) => (word(base), None),
+            Named::BaseAndSize(base, size) => (word(base), Some(word(size))),
+        }
+    }
+
+    /// Whether a call with this result gave back what it named. Destroy and Close do so too where Windows would stop
+    /// the machine and the run goes on instead; only then their status is STATUS_INVALID_PARAMETER.
+    fn gave_back(&self, status: NtStatus) -> bool {
+        let goes_on = matches!(self.kinds, [ObjectKind::PhysicalMemory | ObjectKind::AdapterMemory]);
+        status.is_success() || (goes_on && status == NtStatus::INVALID_PARAMETER)
+    }
+}
+
 impl Verifier {
-    pub(crate) fn judge_call(&mut self, id: EventId, callback: &Callback, moment: Moment) {
+    pub(crate) fn judge_call(
+        &mut self,
+        callback: &Callback,
+        moment: Moment,
+        stamp: &Stamp,
+        lists: &dyn Lists,
+    ) {
         let Some(verb) = VERBS.iter().find(|verb| verb.slot == usize::from(callback.slot)) else { return };
         if callback.phase == Phase::Entered {
-            self.calls.insert(id.0, (callback.words, moment));
+            self.calls.insert(moment.event, callback.words);
             return;
         }
-        let Some((words, moment)) = self.calls.remove(&callback.entry) else { return };
-        let failed = callback.status >> 30 == 3;
-        if let (true, Some(named)) = (failed, words.get(verb.word)) {
-            let finding =
-                self.second_release(verb, *named, &moment).or_else(|| self.misfit(verb, *named, &moment));
-            if let Some(finding) = finding {
-                self.found(finding);
-            }
+        let Some(words) = self.calls.take(callback.entry) else { return };
+        let (named, size) = verb.named(&words);
+        // Null is no handle that was ever given out; a slot without an implementation decides nothing.
+        if named == 0 || callback.unimplemented != 0 {
+            return;
         }
+        let status = NtStatus(callback.status);
+        if verb.gave_back(status) {
+            self.objects.given_back(named, verb.kinds, callback.entry, &moment);
+            if let Some(along) = verb.along.and_then(|word| words.get(word)) {
+                self.objects.given_back_along(*along, &[ObjectKind::AdapterMemory]);
+            }
+            return;
+        }
+        let act = |known: &Known| SameAct::AtObject(FREE_001.id, moment.rip, Some(known.object.object), 0);
+        let again = self.released_before(verb, named);
+        let Some(known) = again.or_else(|| self.misfit(verb, named, size)) else { return };
+        let act = act(known);
+        let finding = (!self.findings.knows(&act)).then(|| {
+            let moment = Moment { stack: lists::stack(stamp.stack, lists), ..moment };
+            match again {
+                Some(known) => self.second_release(verb, known, &moment),
+                None => self.wrong_release(verb, known, named, size, &moment),
+            }
+        });
+        self.findings.found(act, finding);
     }
 
-    fn second_release(&self, verb: &Verb, named: u64, moment: &Moment) -> Option<Finding> {
-        let mine = |known: &&Known| known.object.handle == named && verb.kinds.contains(&known.object.kind);
-        if self.ledger.alive().any(|known| mine(&known)) {
+    /// What the driver gave back before through this verb, if nothing else has its handle now.
+    fn released_before(&self, verb: &Verb, named: u64) -> Option<&Known> {
+        if self.objects.held_by(named, verb.kinds).is_some() {
             return None;
         }
-        let known = self.ledger.objects().filter(mine).max_by_key(|known| known.object.object)?;
-        let released = known.released.as_ref()?;
-        let message = format!("{} was given {} a second time", verb.name, describe(known));
-        let history = Vec::from([
-            self.history(format!("{} made", describe(known)), &known.created),
-            self.history("given back the first time".to_string(), released),
-            self.history("given back again".to_string(), moment),
-        ]);
-        let fix = "give it back once: clear the handle after the call, and let one place own it".to_string();
-        Some(self.free_finding(message, known, history, fix, moment))
+        self.objects.last_gone(named, verb.kinds).filter(|known| known.given_back.is_some())
     }
 
-    /// An address inside a live view that is not what was mapped, or the right one with another size.
-    fn misfit(&self, verb: &Verb, named: u64, moment: &Moment) -> Option<Finding> {
-        let known = self.ledger.alive().find(|known| {
-            let object = &known.object;
-            verb.kinds.contains(&object.kind)
-                && object.va != 0
-                && named.wrapping_sub(object.va) < object.bytes
-        })?;
-        let message = format!(
-            "{} was given {named:#x}, but what was mapped there is {} at {:#x}",
-            verb.name,
-            describe(known),
-            known.object.va
-        );
+    /// The live map that an address lies in without being its base, or whose size is another.
+    fn misfit(&self, verb: &Verb, named: u64, size: Option<u64>) -> Option<&Known> {
+        if matches!(verb.named, Named::Handle(_)) {
+            return None;
+        }
+        let known = self.objects.at_address(named, verb.kinds)?;
+        // The right address and size, refused for another reason: an adapter that is not its own, or is stopped.
+        let fits = known.object.va == named && size.is_none_or(|size| size == known.object.bytes);
+        (!fits).then_some(known)
+    }
+
+    fn second_release(&self, verb: &Verb, known: &Known, moment: &Moment) -> Finding {
+        let name = describe(known);
+        let message =
+            format!("{} was called a second time for {name}, which was given back before", verb.name);
+        let mut history = Vec::from([self.modules.history(format!("{name} made"), &known.created)]);
+        if let Some(first) = &known.given_back {
+            history.push(self.modules.history("given back the first time", first));
+        }
+        history.push(self.modules.history("given back again", moment));
+        let fix = "give it back once: clear the handle after the call, and let one place own it";
+        self.free_finding(message, known, history, fix, moment)
+    }
+
+    fn wrong_release(
+        &self,
+        verb: &Verb,
+        known: &Known,
+        named: u64,
+        size: Option<u64>,
+        moment: &Moment,
+    ) -> Finding {
+        let what = match size {
+            Some(size) => format!("{size:#x} bytes at {named:#x}"),
+            None => format!("{named:#x}"),
+        };
+        let name = describe(known);
+        let message = format!("{} was given {what}, but what was mapped there is {name}", verb.name);
         let history = Vec::from([
-            self.history(format!("{} made", describe(known)), &known.created),
-            self.history("unmapped with another address or size".to_string(), moment),
+            self.modules.history(format!("{name} made"), &known.created),
+            self.modules.history("unmapped with another address or size", moment),
         ]);
-        let fix = "unmap with exactly the base address and size that the mapping call returned".to_string();
-        Some(self.free_finding(message, known, history, fix, moment))
+        let fix = "unmap with exactly the base address and size that the mapping call returned";
+        self.free_finding(message, known, history, fix, moment)
     }
 
     fn free_finding(
         &self,
-        message: alloc::string::String,
+        message: String,
         known: &Known,
-        history: Vec<crate::finding::HistoryEntry>,
-        fix: alloc::string::String,
+        history: Vec<HistoryEntry>,
+        fix: &str,
         moment: &Moment,
     ) -> Finding {
         Finding {
@@ -146,10 +226,10 @@ impl Verifier {
             severity: Severity::Error,
             culprit: Culprit::Driver,
             message,
-            place: self.place(moment),
+            place: self.modules.at(moment),
             object: Some(summary(known)),
             history,
-            fix,
+            fix: fix.to_string(),
             count: 1,
         }
     }

@@ -13,6 +13,8 @@ pub struct Rule {
     pub windows: &'static str,
     /// More about it, for `dxgk explain`.
     pub explanation: &'static str,
+    /// How it is mended, in general; a finding's `fix` says it for the case at hand.
+    pub mend: &'static str,
 }
 
 pub(crate) static DMA_001: Rule = Rule {
@@ -29,6 +31,8 @@ pub(crate) static DMA_001: Rule = Rule {
                   another device, a register written in the wrong order. Memory becomes reachable through \
                   DxgkCbAllocateAdl (2.9 set), or DxgkCbAllocatePagesForMdl, DxgkCbAllocateContiguousMemory and \
                   DxgkCbMapMdlToIoMmu (2.4 set), and only from then on.",
+    mend: "Check the address, offset and length that the device is given against the ADL or MDL they come from; map the \
+           memory before the device is told of it",
 };
 
 pub(crate) static DMA_002: Rule = Rule {
@@ -43,6 +47,8 @@ pub(crate) static DMA_002: Rule = Rule {
     explanation: "The memory was mapped for this device earlier in the run and is not any more. The device still had the \
                   address, or a transfer was still in flight. Before FreeAdl, UnmapMdlFromIoMmu or FreePagesFromMdl the \
                   device must be idle for that memory: wait for its fence, or stop the engine and read back a register.",
+    mend: "Let the device finish with the memory (wait for its fence, or stop the engine) before the call that unmaps \
+           it, and forget the address there",
 };
 
 pub(crate) static DMA_004: Rule = Rule {
@@ -54,6 +60,8 @@ pub(crate) static DMA_004: Rule = Rule {
                   stands in the page array of an MDL, are physical addresses; giving them to the device makes it access \
                   a logical address that happens to have the same number. The device's addresses stand in the ADL that \
                   DxgkCbAllocateAdl returns.",
+    mend: "Give the device the page numbers that stand in the ADL; do not call MmGetPhysicalAddress or read an MDL's \
+           page array for it",
 };
 
 pub(crate) static LEAK_001: Rule = Rule {
@@ -64,6 +72,8 @@ pub(crate) static LEAK_001: Rule = Rule {
     explanation: "Pages, contiguous memory, MDL maps, register maps, CPU views, pins and physical memory objects belong to \
                   the driver until it gives them back. Windows keeps what is left until the next restart; here it is \
                   reclaimed after the report, and listed with the place of the allocation.",
+    mend: "Give everything back in StopDevice, in the opposite order of its making: views and ADLs, then adapter memory \
+           objects, then physical memory objects",
 };
 
 pub(crate) static FREE_001: Rule = Rule {
@@ -76,9 +86,11 @@ pub(crate) static FREE_001: Rule = Rule {
         "DXGKCB_UNMAP_MEMORY",
     ],
     windows: "undefined",
-    explanation: "The handle or address was valid once and has been given back by the same kind of call. In Windows the \
-                  second call may hit whatever has taken its place. Here handles are never used again, so it is refused \
-                  and reported with both places.",
+    explanation: "The handle or address was valid once and has been given back by the same kind of call, or it lies in what was \
+                  mapped and is not its base, or the size is another. In Windows the call may hit whatever has taken its \
+                  place. Here handles are never used again, so it is refused and reported with both places.",
+    mend: "Let one place own each handle, clear it in the call that gives it back, and keep base and size of a mapping as \
+           the mapping call returned them",
 };
 
 /// Every rule that this version decides, by id.

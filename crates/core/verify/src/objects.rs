@@ -1,0 +1,268 @@
+//! The objects of a run, live and dead.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use dxgk_event::{Object, ObjectKind};
+
+use crate::Moment;
+use crate::intervals::Intervals;
+use crate::limits;
+
+/// An object and its life.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) object: Object,
+    /// Physical pages, of live objects that own memory.
+    frames: Box<[(u64, u64)]>,
+    pub(crate) created: Moment,
+    pub(crate) released: Option<Moment>,
+    /// When the driver gave it back through the verb of its kind. Before `released`, when something hung on it.
+    pub(crate) given_back: Option<Moment>,
+    /// The driver has not given it back in any way.
+    owed: bool,
+    /// LEAK-001 has judged it.
+    judged: bool,
+}
+
+/// What the memory callbacks make, and the driver must give back.
+pub(crate) fn of_callbacks(kind: ObjectKind) -> bool {
+    !matches!(kind, ObjectKind::Pool | ObjectKind::Mdl | ObjectKind::MmMemory | ObjectKind::MmMapping)
+}
+
+/// Whether what is at `va` is `bytes` long and the driver unmaps it by that address.
+fn mapped_at_address(kind: ObjectKind) -> bool {
+    matches!(
+        kind,
+        ObjectKind::RegisterMap
+            | ObjectKind::UserRegisterMap
+            | ObjectKind::PortMap
+            | ObjectKind::KernelView
+            | ObjectKind::UserView
+    )
+}
+
+/// Whose memory a page is, when several objects name it: the owner before those that only refer to it. `None` for ways to
+/// an owner that is there as well, and for registers, which are no memory.
+fn memory_rank(kind: ObjectKind) -> Option<u64> {
+    match kind {
+        ObjectKind::MdlPages
+        | ObjectKind::ContiguousMemory
+        | ObjectKind::PhysicalMemory
+        | ObjectKind::MmMemory
+        | ObjectKind::Pool
+        | ObjectKind::Pin => Some(0),
+        ObjectKind::MdlMapping | ObjectKind::Mdl => Some(1),
+        _ => None,
+    }
+}
+
+fn owner_key(object: &Object) -> u64 {
+    memory_rank(object.kind).unwrap_or_default() << 63 | object.bytes >> 1
+}
+
+/// The book of objects.
+#[derive(Default)]
+pub(crate) struct Objects {
+    all: BTreeMap<u64, Known>,
+    dead: VecDeque<u64>,
+    /// Handle, kind, number of those that the driver may still give back.
+    held: BTreeSet<(u64, ObjectKind, u64)>,
+    /// The last that went, by handle and kind.
+    gone: BTreeMap<(u64, ObjectKind), u64>,
+    /// Parent and child, both of them live.
+    children: BTreeSet<(u64, u64)>,
+    /// Adapter and number of live objects that LEAK-001 has not judged.
+    unjudged: BTreeSet<(u32, u64)>,
+    frames: Intervals,
+    addresses: Intervals,
+    blocks: usize,
+}
+
+impl Objects {
+    /// Whether the page list of a new object is worth reading.
+    pub(crate) fn wants_pages(kind: ObjectKind) -> bool {
+        memory_rank(kind).is_some()
+    }
+
+    /// Enters an object. Numbers are never used again: a second object of a number is not believed.
+    pub(crate) fn created(&mut self, object: &Object, frames: Vec<(u64, u64)>, created: Moment) {
+        let number = object.object;
+        if self.all.contains_key(&number) || self.all.len() - self.dead.len() >= limits::LIVE {
+            return;
+        }
+        let key = owner_key(object);
+        let mut entered = Vec::new();
+        for (first, count) in frames {
+            if self.blocks >= limits::BLOCKS {
+                break;
+            }
+            self.blocks += self.frames.insert(first, count, key, number);
+            entered.push((first, count));
+        }
+        if mapped_at_address(object.kind) {
+            self.addresses.insert(object.va, object.bytes, number, number);
+        }
+        if of_callbacks(object.kind) {
+            self.held.insert((object.handle, object.kind, number));
+            self.unjudged.insert((object.adapter, number));
+        }
+        if object.parent != 0 {
+            self.children.insert((object.parent, number));
+        }
+        let frames = entered.into_boxed_slice();
+        let known = Known {
+            object: *object,
+            frames,
+            created,
+            released: None,
+            given_back: None,
+            owed: true,
+            judged: false,
+        };
+        self.all.insert(number, known);
+    }
+
+    pub(crate) fn released(&mut self, number: u64, moment: Moment) {
+        let Some(known) = self.all.get_mut(&number).filter(|known| known.released.is_none()) else { return };
+        known.released = Some(moment);
+        let object = known.object;
+        let key = owner_key(&object);
+        for (first, count) in core::mem::take(&mut known.frames) {
+            self.blocks -= self.frames.remove(first, count, key, number);
+        }
+        if mapped_at_address(object.kind) {
+            self.addresses.remove(object.va, object.bytes, number, number);
+        }
+        self.children.remove(&(object.parent, number));
+        if !of_callbacks(object.kind) {
+            self.all.remove(&number);
+            return;
+        }
+        self.unjudged.remove(&(object.adapter, number));
+        self.forget_handle(&object);
+        self.dead.push_back(number);
+        if self.dead.len() > limits::DEAD {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_handle(&mut self, object: &Object) {
+        if self.held.remove(&(object.handle, object.kind, object.object)) {
+            self.gone.insert((object.handle, object.kind), object.object);
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(known) = self.dead.pop_front().and_then(|oldest| self.all.remove(&oldest)) else { return };
+        let place = (known.object.handle, known.object.kind);
+        if self.gone.get(&place) == Some(&known.object.object) {
+            self.gone.remove(&place);
+        }
+    }
+
+    /// The driver gave back what `handle` names, through the verb of these kinds, in a call that began with event
+    /// `since`: what went during the call, or else what waits for something that hangs on it.
+    pub(crate) fn given_back(&mut self, handle: u64, kinds: &[ObjectKind], since: u64, moment: &Moment) {
+        let went = self.last_gone(handle, kinds).filter(|known| {
+            known.given_back.is_none() && known.released.as_ref().is_some_and(|at| at.event > since)
+        });
+        let number = went.map(|known| known.object.object).or_else(|| self.held_by(handle, kinds));
+        let Some(known) = number.and_then(|number| self.all.get_mut(&number)) else { return };
+        known.given_back = Some(moment.clone());
+        known.owed = false;
+        let object = known.object;
+        self.forget_handle(&object);
+    }
+
+    /// The driver gave it back together with something else, not through the verb of its kind.
+    pub(crate) fn given_back_along(&mut self, handle: u64, kinds: &[ObjectKind]) {
+        let Some(number) = self.held_by(handle, kinds) else { return };
+        let Some(known) = self.all.get_mut(&number) else { return };
+        known.owed = false;
+        let object = known.object;
+        self.forget_handle(&object);
+    }
+
+    /// The latest object that the driver may still give back under this handle.
+    pub(crate) fn held_by(&self, handle: u64, kinds: &[ObjectKind]) -> Option<u64> {
+        let latest = |kind: &ObjectKind| {
+            let numbers = self.held.range((handle, *kind, 0)..=(handle, *kind, u64::MAX));
+            numbers.last().map(|(_, _, number)| *number)
+        };
+        kinds.iter().filter_map(latest).max()
+    }
+
+    /// The last object of these kinds that had this handle and has it no more.
+    pub(crate) fn last_gone(&self, handle: u64, kinds: &[ObjectKind]) -> Option<&Known> {
+        let number = kinds.iter().filter_map(|kind| self.gone.get(&(handle, *kind))).max()?;
+        self.all.get(number)
+    }
+
+    /// The live map or view of these kinds that an address lies in.
+    pub(crate) fn at_address(&self, address: u64, kinds: &[ObjectKind]) -> Option<&Known> {
+        self.get(self.addresses.last(address)?).filter(|known| kinds.contains(&known.object.kind))
+    }
+
+    pub(crate) fn get(&self, number: u64) -> Option<&Known> {
+        self.all.get(&number)
+    }
+
+    /// The live object whose memory a frame is.
+    pub(crate) fn owner_of_frame(&self, frame: u64) -> Option<&Known> {
+        self.get(self.frames.first(frame)?)
+    }
+
+    /// Everything that is left and belongs to `adapter` (`None`: everything), each with all that hangs on it and its
+    /// own. What hangs on something that is left is no entry of its own. An object is in one answer only.
+    pub(crate) fn left(&mut self, adapter: Option<u32>) -> Vec<(u64, Vec<u64>)> {
+        let all = match adapter {
+            Some(adapter) => (adapter, 0)..=(adapter, u64::MAX),
+            None => (0, 0)..=(u32::MAX, u64::MAX),
+        };
+        // Owners are made before what they own, so they are judged first.
+        let left: BTreeSet<u64> = self.unjudged.range(all).map(|(_, number)| *number).collect();
+        let roots: Vec<u64> = left.iter().copied().filter(|number| self.is_root(*number, &left)).collect();
+        let mut answer = Vec::new();
+        for root in roots {
+            if self.judge(root) {
+                answer.push((root, self.judge_owned(root)));
+            }
+        }
+        // What a forged circle of parents holds has no root.
+        left.iter().for_each(|number| _ = self.judge(*number));
+        answer
+    }
+
+    fn is_root(&self, number: u64, left: &BTreeSet<u64>) -> bool {
+        let Some(known) = self.get(number).filter(|known| known.owed) else { return false };
+        let parent = known.object.parent;
+        !(left.contains(&parent) && self.get(parent).is_some_and(|parent| parent.owed))
+    }
+
+    fn judge_owned(&mut self, root: u64) -> Vec<u64> {
+        let mut owned = Vec::new();
+        let mut open = Vec::from([root]);
+        while let Some(parent) = open.pop() {
+            let children: Vec<u64> =
+                self.children.range((parent, 0)..=(parent, u64::MAX)).map(|(_, child)| *child).collect();
+            for child in children {
+                if self.judge(child) {
+                    owned.push(child);
+                    open.push(child);
+                }
+            }
+        }
+        owned.sort_unstable();
+        owned
+    }
+
+    /// Marks an object as judged; false when it was before.
+    fn judge(&mut self, number: u64) -> bool {
+        let Some(known) = self.all.get_mut(&number).filter(|known| !known.judged) else { return false };
+        known.judged = true;
+        self.unjudged.remove(&(known.object.adapter, number));
+        true
+    }
+}
