@@ -11,6 +11,7 @@ use dxgk_host::image::{Image, LoadError};
 use dxgk_host::kernel::registry::{Registry, SERVICES};
 use dxgk_host::kernel::{DeviceKeys, DriverImage, Installed, Kernel, KernelParts};
 use dxgk_host::layout::{Purpose, Region, RunGuard};
+use dxgk_host::modules::Registration;
 use dxgk_host::platform::{HostPlatform, KernelPages};
 use dxgk_host::processor::Processor;
 use dxgk_host::sink::{HostSink, StackPolicy};
@@ -54,6 +55,13 @@ pub(crate) enum DriverSource {
     File(String, Vec<u8>),
 }
 
+/// What keeps the driver's code in place.
+#[expect(dead_code, reason = "held for what their drop undoes")]
+enum Code {
+    Linked(Registration),
+    Loaded(Image, Region),
+}
+
 /// Everything of a run. Fields are dropped in order: the processor outlives what refers to it.
 pub(crate) struct Rig {
     miniport: LoadedMiniport,
@@ -63,7 +71,7 @@ pub(crate) struct Rig {
     ram: Arc<Ram>,
     sink: Arc<HostSink>,
     #[expect(dead_code, reason = "keeps the driver's code mapped and known to stack walks")]
-    image: Option<(Image, Region)>,
+    code: Code,
     #[expect(dead_code, reason = "keeps the kernel reachable from exports")]
     installed: Installed,
     #[expect(dead_code, reason = "keeps the thread a processor")]
@@ -110,6 +118,7 @@ impl Rig {
         .map_err(host("the kernel"))?;
         let kernel = Arc::new(kernel);
         platform.set_kernel(Arc::clone(&kernel));
+        kernel.set_going_on(config.strictness == Strictness::Report);
         let installed = kernel.install();
         let settings = Settings {
             offered: InterfaceVersion(config.wddm),
@@ -119,7 +128,7 @@ impl Rig {
         let port = Arc::new(PortState::new(Arc::clone(&sysmm), Arc::clone(sink), devices, settings));
         kernel.set_port(Arc::clone(&port) as _);
         kernel.set_port_entries(port_entries());
-        let (image, place) = bring_in(driver, &kernel, sink, &guard)?;
+        let (code, place) = bring_in(driver, &kernel, sink, &guard)?;
         let arguments = kernel.add_driver(SERVICE, place).map_err(host("the driver object"))?;
         let key = format!(r"{SERVICES}\{SERVICE}");
         let keys = DeviceKeys { hardware: format!(r"{key}\Device"), software: key };
@@ -132,7 +141,7 @@ impl Rig {
             functions,
             ram,
             sink: Arc::clone(sink),
-            image,
+            code,
             installed,
             processor,
             guard,
@@ -282,7 +291,7 @@ fn bring_in(
     kernel: &Kernel,
     sink: &Arc<HostSink>,
     guard: &RunGuard,
-) -> Result<(Option<(Image, Region)>, DriverImage), RigError> {
+) -> Result<(Code, DriverImage), RigError> {
     let note = |name: &str, slot: u64, missing: bool| {
         sink.emit(&Event::Import(Import { name: Text::new(name), missing: missing.into(), slot }));
     };
@@ -290,8 +299,8 @@ fn bring_in(
         DriverSource::Linked => {
             let linked =
                 linked::bind(kernel, |name, missing| note(name, 0, missing)).map_err(RigError::Host)?;
-            announce(sink, &format!("{} (linked)", linked.name), linked.place, true);
-            Ok((None, linked.place))
+            announce(sink, &linked.name, linked.place, true);
+            Ok((Code::Linked(linked.registration), linked.place))
         }
         DriverSource::File(name, bytes) => {
             let mut region = Region::new(Purpose::Images, guard);
@@ -304,7 +313,7 @@ fn bring_in(
             let size = u32::try_from(image.bytes()).unwrap_or(u32::MAX);
             let place = DriverImage { base: image.base(), bytes: size, entry: image.entry() };
             announce(sink, name, place, false);
-            Ok((Some((image, region)), place))
+            Ok((Code::Loaded(image, region), place))
         }
     }
 }

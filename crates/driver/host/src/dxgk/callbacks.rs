@@ -9,6 +9,7 @@ use dxgk_abi::callback::{
     ArgCbUnmapPhysicalMemory,
 };
 use dxgk_abi::display::DdiFormat;
+use dxgk_abi::interrupt::ArgCbNotifyInterruptData;
 use dxgk_abi::life::{DeviceSpace, DisplayInformation};
 use dxgk_abi::{DxgkrnlInterface, Handle, NtStatus, Pointer};
 use dxgk_hw::{CpuVa, Width};
@@ -17,8 +18,10 @@ use dxgk_sysmm::{CallError, Caller};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::device_information;
+use super::interrupts::DEVICE_LEVEL;
 use super::state::{Call, PortState, Words, serve};
-use crate::{guarded, thunk};
+use crate::call::call_driver;
+use crate::{guarded, processor, thunk};
 
 /// Bytes of a PCI function's extended configuration space.
 const CONFIG_BYTES: u32 = 4096;
@@ -337,6 +340,53 @@ fn write_device_space(device: u64, space: u32, buffer: u64, offset: u32, length:
     device_space(slot!(write_device_space), device, space, buffer, offset, length, done)
 }
 
+/// DxgkCbSynchronizeExecution: the routine runs at the level of the adapter's interrupt.
+fn synchronize_execution(device: u64, routine: u64, context: u64, message: u32, returned: u64) -> u32 {
+    let words = [routine, context, message.into()];
+    let call = Call {
+        slot: slot!(synchronize_execution),
+        adapter: Handle(device),
+        words: &words,
+        unimplemented: false,
+    };
+    serve(&call, |port, _| {
+        port.adapter(Handle(device)).ok_or(CallError::Status(NtStatus::INVALID_HANDLE))?;
+        copy_in_out::<u8>(returned)?;
+        let before = processor::set_irql(DEVICE_LEVEL);
+        let outcome = call_driver(routine, &[context]);
+        processor::set_irql(before);
+        let value = outcome.returned().map_err(|_| CallError::Status(NtStatus::UNSUCCESSFUL))? as u8;
+        copy_out(returned, &value)?;
+        Ok(vec![value.into()])
+    })
+}
+
+fn queue_dpc(device: u64) -> u8 {
+    let call = Call { slot: slot!(queue_dpc), adapter: Handle(device), words: &[], unimplemented: false };
+    let mut queued = false;
+    serve(&call, |port, _| {
+        queued = port.queue_dpc(Handle(device));
+        Ok(vec![queued.into()])
+    });
+    queued.into()
+}
+
+/// DxgkCbNotifyInterrupt: what the driver says of its interrupt is recorded.
+fn notify_interrupt(adapter: u64, at: u64) {
+    with(
+        slot!(notify_interrupt),
+        Handle(adapter),
+        copy_in::<ArgCbNotifyInterruptData>(at),
+        |args| vec![args.interrupt_type.0.into()],
+        |_, _, _| Ok(Words::new()),
+    );
+}
+
+fn notify_dpc(adapter: u64) {
+    let call = Call { slot: slot!(notify_dpc), adapter: Handle(adapter), words: &[], unimplemented: false };
+    serve(&call, |_, _| Ok(Words::new()));
+}
+
 /// What every slot without an implementation does: it is counted by name, and refused. `SLOT` is its offset.
 fn not_supported(slot: usize) -> u32 {
     let call = Call { slot, adapter: Handle(0), words: &[], unimplemented: true };
@@ -371,11 +421,15 @@ thunk! {
     fn cb_free_adl(args: u64) => free_adl;
     fn cb_read_device_space(device: u64, space: u32, buffer: u64, offset: u32, length: u32, done: u64) -> u32 => read_device_space;
     fn cb_write_device_space(device: u64, space: u32, buffer: u64, offset: u32, length: u32, done: u64) -> u32 => write_device_space;
+    fn cb_synchronize_execution(device: u64, routine: u64, context: u64, message: u32, returned: u64) -> u32 => synchronize_execution;
+    fn cb_queue_dpc(device: u64) -> u8 => queue_dpc;
+    fn cb_notify_interrupt(adapter: u64, data: u64) => notify_interrupt;
+    fn cb_notify_dpc(adapter: u64) => notify_dpc;
     fn cb_acquire_post_display_ownership(device: u64, info: u64) -> u32 => acquire_post_display_ownership;
 }
 
 /// The slots that have an implementation, with the addresses of their entry points.
-pub(super) fn implemented() -> [(usize, u64); 18] {
+pub(super) fn implemented() -> [(usize, u64); 22] {
     [
         (slot!(get_device_information), cb_get_device_information as *const () as u64),
         (slot!(map_memory), cb_map_memory as *const () as u64),
@@ -394,6 +448,10 @@ pub(super) fn implemented() -> [(usize, u64); 18] {
         (slot!(free_adl), cb_free_adl as *const () as u64),
         (slot!(read_device_space), cb_read_device_space as *const () as u64),
         (slot!(write_device_space), cb_write_device_space as *const () as u64),
+        (slot!(synchronize_execution), cb_synchronize_execution as *const () as u64),
+        (slot!(queue_dpc), cb_queue_dpc as *const () as u64),
+        (slot!(notify_interrupt), cb_notify_interrupt as *const () as u64),
+        (slot!(notify_dpc), cb_notify_dpc as *const () as u64),
         (slot!(acquire_post_display_ownership), cb_acquire_post_display_ownership as *const () as u64),
     ]
 }

@@ -46,7 +46,7 @@ macro_rules! full_only {
 pub(super) use {both, full_only};
 
 impl PortState {
-    fn ddi_address(&self, slot: DdiSlot) -> Option<u64> {
+    pub(super) fn ddi_address(&self, slot: DdiSlot) -> Option<u64> {
         let address = match self.registration.get()? {
             Registration::Full(table) => table.slot(slot.full)?,
             Registration::DisplayOnly(table) => table.slot(slot.display_only?)?,
@@ -86,6 +86,7 @@ impl PortState {
         record(Phase::Entered, NtStatus::SUCCESS);
         let outcome = call_driver(address, arguments);
         self.devices.advance();
+        self.deliver();
         match outcome {
             CallOutcome::Returned(rax) => {
                 let status = NtStatus(rax as u32);
@@ -121,7 +122,10 @@ fn record_stop(sink: &Arc<HostSink>, reason: &StopReason, driver_asked: bool) {
         StopReason::Watchdog { stack } => {
             let mut frames = stack.frames().map(|frame| frame.address);
             let rip = frames.next().unwrap_or_default();
-            sink.fail(FailureKind::Hang, &format!("the driver did not come back in time; it was at {stack} ({rip:#x})"));
+            sink.fail(
+                FailureKind::Hang,
+                &format!("the driver did not come back in time; it was at {stack} ({rip:#x})"),
+            );
         }
         StopReason::HostPanic { message, stack } => {
             sink.fail(FailureKind::Internal, &format!("dxgk panicked: {message} (while serving {stack})"));

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dxgk_event::{Event, EventSink, RegisterAccess};
 use dxgk_hw::{BarKind, CacheType, CpuVa, PAGE_SIZE, PciFunction, PhysAddr, Width};
 
-use crate::kernel::{IoSpace, TimePassing};
+use super::state::PortState;
+use crate::kernel::{self, HUNDREDS_PER_BOUNDARY, IoSpace, TimePassing};
 use crate::layout::{Purpose, Region, Reservation, RunGuard};
 use crate::processor;
 use crate::sink::HostSink;
@@ -19,7 +20,7 @@ use crate::trap::{RegisterTarget, add_window, remove_window};
 /// Boundaries that a stall lasts at most, so that a long one does not take a long time here too.
 const LONGEST_STALL: u64 = 10_000;
 /// 100 ns units in one boundary of a stall.
-const UNITS_A_BOUNDARY: u64 = crate::kernel::HUNDREDS_PER_BOUNDARY;
+const UNITS_A_BOUNDARY: u64 = HUNDREDS_PER_BOUNDARY;
 
 /// The devices of a run.
 pub struct Devices {
@@ -58,6 +59,11 @@ impl Devices {
         for function in &self.functions {
             function.advance(now);
         }
+    }
+
+    /// Whether some device's line is high.
+    fn any_line(&self) -> bool {
+        self.functions.iter().any(|function| function.interrupt_pending())
     }
 
     /// The function and BAR whose memory holds all of `bytes` bytes from `base`, and the offset in it.
@@ -100,6 +106,13 @@ impl Window {
         }));
     }
 
+    /// The driver cannot be called from inside a trap: its interrupt comes right after the instruction.
+    fn ask_for_delivery(&self) {
+        if self.devices.any_line() {
+            processor::request_delivery();
+        }
+    }
+
     fn at(&self, address: u64) -> u64 {
         self.offset.wrapping_add(address.wrapping_sub(self.va))
     }
@@ -113,6 +126,7 @@ impl RegisterTarget for Window {
             None => u64::MAX,
         };
         self.note(address, width, value, false);
+        self.ask_for_delivery();
         value
     }
 
@@ -122,6 +136,7 @@ impl RegisterTarget for Window {
         if let Some(width) = Width::from_bytes(width.into()) {
             self.function.write(self.bar, self.at(address), width, value);
         }
+        self.ask_for_delivery();
     }
 }
 
@@ -164,11 +179,15 @@ impl TimePassing for Devices {
             processor::next_boundary();
         }
         self.advance();
+        if let Some(port) = kernel::current().and_then(|kernel| kernel.port::<PortState>()) {
+            port.deliver();
+        }
     }
 
     fn idle(&self) -> bool {
-        // A device may still be at work: give it time. Without interrupts nothing that it does wakes a thread.
+        // A device may be at work: give it time. Its interrupt is what could wake a thread.
+        let quiet = !self.any_line();
         self.passed(UNITS_A_BOUNDARY);
-        false
+        quiet && self.any_line()
     }
 }

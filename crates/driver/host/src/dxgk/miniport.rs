@@ -96,6 +96,8 @@ impl LoadedMiniport {
     ) -> Result<Self, NoRoom> {
         let base = kernel.space().map_host(SCRATCH_BYTES)?.get();
         let scratch = Mutex::new(Scratch { base, used: 0 });
+        kernel.set_level_lowered(Arc::clone(&port) as _);
+        super::interrupts::deliver_after_traps();
         Ok(Self { kernel, port, entry, arguments, keys, scratch })
     }
 
@@ -126,6 +128,14 @@ impl LoadedMiniport {
             .values()
             .find(|adapter| adapter.context == device.0)
             .map_or(NO_ADAPTER, |adapter| adapter.number)
+    }
+
+    /// Interrupts are connected before StartDevice and disconnected after StopDevice.
+    fn connect_interrupts(&self, device: DeviceContext, on: bool) {
+        for adapter in self.port.adapters().values_mut().filter(|adapter| adapter.context == device.0) {
+            adapter.interrupts_on = on;
+            adapter.dpc_queued &= on;
+        }
     }
 
     fn call(&self, slot: DdiSlot, device: DeviceContext, argument: u64, arguments: &[u64]) -> DdiResult<()> {
@@ -179,6 +189,8 @@ impl LoadedMiniport {
             context: 0,
             resources: device_information::lay_out_resources(&self.kernel, function.as_ref())?,
             registry_path: guarded::read_struct(self.arguments.registry_path).map_err(|_| NoRoom)?,
+            interrupts_on: false,
+            dpc_queued: false,
         };
         Ok((device_object, state))
     }
@@ -264,7 +276,12 @@ impl Miniport for LoadedMiniport {
             let sources = scratch.take(4).ok_or(OUT_OF_ROOM)?;
             let children = scratch.take(4).ok_or(OUT_OF_ROOM)?;
             let arguments = [device.0, info, interface.address, sources, children];
-            self.call(both!(start_device), device, 0, &arguments)?;
+            self.connect_interrupts(device, true);
+            let started = self.call(both!(start_device), device, 0, &arguments);
+            if started.is_err() {
+                self.connect_interrupts(device, false);
+            }
+            started?;
             let read = |at| guarded::read_struct::<u32>(at).map_err(|_| OUT_OF_ROOM);
             Ok(Started { sources: read(sources)?, children: read(children)? })
         })
@@ -317,7 +334,9 @@ impl Miniport for LoadedMiniport {
     }
 
     fn stop_device(&self, device: DeviceContext) -> DdiResult<()> {
-        self.call(both!(stop_device), device, 0, &[device.0])
+        let outcome = self.call(both!(stop_device), device, 0, &[device.0]);
+        self.connect_interrupts(device, false);
+        outcome
     }
 
     fn remove_device(&self, device: DeviceContext) -> DdiResult<()> {

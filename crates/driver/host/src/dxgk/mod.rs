@@ -9,6 +9,7 @@ mod device_information;
 mod devices;
 mod initialize;
 mod interface;
+mod interrupts;
 mod miniport;
 mod state;
 

@@ -11,6 +11,7 @@ use dxgk_hw::PciFunction;
 use dxgk_sysmm::{CallError, Caller, SysMm};
 
 use super::devices::Devices;
+use super::interrupts::Interrupts;
 use crate::kernel;
 use crate::platform::HostPlatform;
 use crate::sink::HostSink;
@@ -53,6 +54,10 @@ pub(crate) struct AdapterState {
     pub(crate) resources: u64,
     /// Path of its driver's key.
     pub(crate) registry_path: UnicodeString,
+    /// From the call of StartDevice until StopDevice has returned.
+    pub(crate) interrupts_on: bool,
+    /// DxgkCbQueueDpc was called, and the routine has not run since.
+    pub(crate) dpc_queued: bool,
 }
 
 /// What the driver passed to DxgkInitialize or DxgkInitializeDisplayOnlyDriver.
@@ -71,6 +76,7 @@ pub struct PortState {
     pub(crate) devices: Arc<Devices>,
     pub(crate) settings: Settings,
     pub(crate) registration: OnceLock<Registration>,
+    pub(crate) interrupts: Interrupts,
     adapters: Mutex<BTreeMap<u64, AdapterState>>,
 }
 
@@ -95,6 +101,7 @@ impl PortState {
             devices,
             settings,
             registration: OnceLock::new(),
+            interrupts: Interrupts::default(),
             adapters: Mutex::new(BTreeMap::new()),
         }
     }
@@ -140,6 +147,7 @@ pub(crate) fn serve(
         return NtStatus::DEVICE_NOT_READY.0;
     };
     port.devices.advance();
+    port.deliver();
     let adapter = port.adapter(call.adapter).map_or(u32::MAX, |adapter| adapter.number);
     let entered_at = processor::boundary();
     let record = |phase, entry, words: &[u64], status: NtStatus| {
@@ -166,6 +174,7 @@ pub(crate) fn serve(
         Err(error) => (error.status(), [].as_slice()),
     };
     record(Phase::Returned, entry.0, words, status);
+    port.deliver();
     if let (Err(CallError::BugCheck { code, parameters }), true) = (&result, port.settings.stop_like_windows)
     {
         stop::bug_check(*code, *parameters);
