@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod caps;
+mod enable;
 mod life;
 mod miniport;
 pub mod mode;

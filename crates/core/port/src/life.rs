@@ -13,8 +13,8 @@ use dxgk_abi::NtStatus;
 use dxgk_abi::caps::VidMmCapsFlags;
 use dxgk_abi::query::IommuCaps;
 use dxgk_event::{Adapter, Event, EventSink, Mode, ModeChoice, ModeReason, ResourceRange};
-use dxgk_hw::{Attachment, Bar, BarKind, DomainOps, IommuUnit, LogicalAddr, RequesterId};
-use dxgk_sysmm::{Addressing, LogicalAdapterId, Platform, Resource, ResourceKind, SysMm};
+use dxgk_hw::{Attachment, Bar, BarKind, DomainOps, IommuUnit, RequesterId};
+use dxgk_sysmm::{LogicalAdapterId, Platform, Resource, ResourceKind, SysMm};
 
 use crate::caps;
 use crate::miniport::{AdapterIdentity, DdiError, DeviceContext, Miniport};
@@ -70,19 +70,20 @@ pub struct Port<'a, M, P: Platform> {
     pub highest_physical: u64,
 }
 
-struct PhysicalAdapter {
-    identity: AdapterIdentity,
+pub(crate) struct PhysicalAdapter {
+    pub(crate) identity: AdapterIdentity,
     device: DeviceContext,
     started: bool,
 }
 
 /// A logical adapter: one physical adapter, or a chain of linked ones with the lead first.
 pub struct LogicalAdapter {
-    id: LogicalAdapterId,
-    adapters: Vec<PhysicalAdapter>,
-    claims: Claims,
-    choice: Choice,
-    domain: Option<Arc<dyn DomainOps>>,
+    pub(crate) id: LogicalAdapterId,
+    pub(crate) adapters: Vec<PhysicalAdapter>,
+    pub(crate) claims: Claims,
+    pub(crate) choice: Choice,
+    /// The domain that every one of the adapters is attached to.
+    pub(crate) domain: Option<Arc<dyn DomainOps>>,
 }
 
 impl LogicalAdapter {
@@ -90,6 +91,11 @@ impl LogicalAdapter {
     #[must_use]
     pub fn choice(&self) -> Choice {
         self.choice
+    }
+
+    /// Whether its devices are attached to its domain.
+    fn enabled(&self) -> bool {
+        self.domain.is_some()
     }
 }
 
@@ -109,9 +115,13 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             Choice { mode: ModeChoice::Passthrough, reason: ModeReason::DriverClaimsNothing, refused: false };
         let mut logical = LogicalAdapter { id, adapters: Vec::new(), claims, choice, domain: None };
         for spec in chain {
-            if let Err(halt) = self.add_one(&mut logical, spec) {
-                self.remove(&mut logical)?;
-                return Err(halt);
+            match self.add_one(&mut logical, spec) {
+                Ok(()) => {}
+                Err(Halt::Stopped) => return Err(Halt::Stopped),
+                Err(halt) => {
+                    self.remove(&mut logical)?;
+                    return Err(halt);
+                }
             }
         }
         if let Some(lead) = logical.adapters.first() {
@@ -172,24 +182,14 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         }
     }
 
-    /// Chooses the mode and starts the adapter.
+    /// Chooses the mode and starts the adapter. An adapter that was stopped keeps its mode: once enabled, the IOMMU is
+    /// not disabled again before the removal.
     ///
     /// # Errors
     /// [`Halt::NotStarted`] when the driver or the port refused: the device is then stopped, and can be removed.
     pub fn start(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
-        logical.choice = mode::choose(&self.request, &logical.claims, &self.machine());
-        if logical.choice.refused {
-            return self.refuse_start(logical, logical.choice.reason);
-        }
-        if logical.choice.mode == ModeChoice::Remapping {
-            self.create_domain(logical)?;
-            self.attach(logical)?;
-        } else {
-            self.pass_through(logical)?;
-        }
-        // A driver too old for the query may still turn out to support isolation: then the mode is not settled yet.
-        if logical.choice.mode != ModeChoice::Passthrough || logical.claims.iommu.is_some() {
-            self.announce_mode(logical, logical.choice);
+        if !logical.enabled() {
+            self.before_start(logical)?;
         }
         for position in 0..logical.adapters.len() {
             self.start_one(logical, position)?;
@@ -197,8 +197,28 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         self.after_start(logical)
     }
 
+    /// The choice, and what the devices meet while the driver starts.
+    fn before_start(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
+        logical.choice = mode::choose(&self.request, &logical.claims, &self.machine());
+        if logical.choice.refused {
+            return self.refuse_start(logical, logical.choice.reason);
+        }
+        if logical.choice.mode == ModeChoice::Remapping {
+            self.enable_remapping(logical)?;
+        } else if self.pass_through(logical).is_err() {
+            return self.refuse_start(logical, ModeReason::AttachFailed);
+        }
+        // A driver too old for the query may still turn out to support isolation: then the mode is not settled yet.
+        if logical.choice.mode != ModeChoice::Passthrough || logical.claims.iommu.is_some() {
+            self.announce_mode(logical, logical.choice);
+        }
+        Ok(())
+    }
+
     fn start_one(&self, logical: &mut LogicalAdapter, position: usize) -> Result<(), Halt> {
         let Some(adapter) = logical.adapters.get_mut(position) else { return Ok(()) };
+        // The handle is ours and live until the adapter is removed, here and below.
+        let _ = self.sysmm.start_adapter(adapter.identity.handle);
         match self.miniport.start_device(adapter.device, &adapter.identity) {
             Ok(started) => {
                 adapter.started = true;
@@ -210,6 +230,8 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             }
             Err(DdiError::Stopped) => Err(Halt::Stopped),
             Err(error) => {
+                // As after a stop: a driver that refused to start has nothing to call for.
+                let _ = self.sysmm.stop_adapter(adapter.identity.handle);
                 self.stop(logical)?;
                 Err(Halt::NotStarted(status_of(error)))
             }
@@ -233,15 +255,16 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             return self.refuse_start(logical, ModeReason::CapsDisagree);
         }
         if logical.claims.iommu.is_none() && logical.choice.mode == ModeChoice::Passthrough {
-            let claims = started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED);
-            logical.choice = mode::choose_late(&self.request, claims, &self.machine());
-            let required = started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_REQUIRED);
-            if required && logical.choice.mode == ModeChoice::Passthrough {
-                return self.refuse_start(logical, ModeReason::RequiredByDriver);
+            logical.choice = mode::choose_late(&self.request, started, &self.machine());
+            if !logical.choice.refused {
+                self.announce_mode(logical, logical.choice);
             }
-            self.announce_mode(logical, logical.choice);
         }
-        if self.claims_isolation(logical, started) && !display_only {
+        let required = mode::isolation_required(&logical.claims, started);
+        if logical.choice.refused || required && logical.choice.mode == ModeChoice::Passthrough {
+            return self.refuse_start(logical, ModeReason::RequiredByDriver);
+        }
+        if claims_isolation(&logical.claims, started) && !display_only {
             for index in (0u32..).take(logical.adapters.len()) {
                 caps::save_area(self.miniport, device, index).map_err(stopped)?;
             }
@@ -249,74 +272,14 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
                 return Err(Halt::Stopped);
             }
         }
-        if logical.choice.mode == ModeChoice::Isolation { self.attach_late(logical) } else { Ok(()) }
-    }
-
-    fn claims_isolation(&self, logical: &LogicalAdapter, started: VidMmCapsFlags) -> bool {
-        let iommu = logical.claims.iommu.unwrap_or_default();
-        iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED)
-            || started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED)
-    }
-
-    /// Makes the domain of the chosen mode; in isolation everything that the driver has allocated is mapped into it.
-    fn create_domain(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
-        let Some(Ok(domain)) = self.unit.as_ref().map(|unit| unit.create_domain()) else {
-            return self.refuse_start(logical, ModeReason::AttachFailed);
-        };
-        logical.domain = Some(Arc::clone(&domain));
-        let highest_visible = LogicalAddr::new(logical.claims.highest_visible);
-        let addressing = match logical.choice.mode {
-            ModeChoice::Remapping => Addressing::Remapping { domain, highest_visible },
-            _ => Addressing::Isolation { domain },
-        };
-        if self.sysmm.set_mode(logical.id, addressing).is_err() {
-            return self.refuse_start(logical, ModeReason::AttachFailed);
-        }
-        Ok(())
-    }
-
-    fn attach(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
-        let (Some(unit), Some(domain)) = (&self.unit, &logical.domain) else {
-            return self.refuse_start(logical, ModeReason::AttachFailed);
-        };
-        for adapter in &logical.adapters {
-            let to = Attachment::Domain(Arc::clone(domain));
-            if unit.attach(adapter.identity.requester, to).is_err() {
-                return self.refuse_start(logical, ModeReason::AttachFailed);
-            }
-        }
-        Ok(())
-    }
-
-    /// Without a domain the device's addresses are physical: the unit, if there is one, lets them pass.
-    fn pass_through(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
-        let Some(unit) = &self.unit else { return Ok(()) };
-        for adapter in &logical.adapters {
-            if unit.attach(adapter.identity.requester, Attachment::PassThrough).is_err() {
-                return self.refuse_start(logical, ModeReason::AttachFailed);
-            }
-        }
-        Ok(())
-    }
-
-    /// Isolation: the domain is filled with everything that the driver has allocated; then the driver is silent while
-    /// its devices move into it. The window opens when Begin is called and closes when End has returned.
-    fn attach_late(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
-        let Some(device) = logical.adapters.first().map(|lead| lead.device) else { return Ok(()) };
-        self.create_domain(logical)?;
-        match self.miniport.begin_exclusive_access(device) {
-            Ok(()) => {}
-            Err(DdiError::Stopped) => return Err(Halt::Stopped),
-            Err(_) => return self.refuse_start(logical, ModeReason::AttachFailed),
-        }
-        let attached = self.attach(logical);
-        match self.miniport.end_exclusive_access(device) {
-            Err(DdiError::Stopped) => Err(Halt::Stopped),
-            _ => attached,
+        if logical.choice.mode == ModeChoice::Isolation && !logical.enabled() {
+            self.attach_late(logical, device, required)
+        } else {
+            Ok(())
         }
     }
 
-    fn announce_mode(&self, logical: &LogicalAdapter, choice: Choice) {
+    pub(crate) fn announce_mode(&self, logical: &LogicalAdapter, choice: Choice) {
         self.sink.emit(&Event::Mode(Mode {
             highest_visible: logical.claims.highest_visible,
             highest_physical: self.highest_physical,
@@ -330,42 +293,31 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         }));
     }
 
-    fn refuse_start(&self, logical: &mut LogicalAdapter, reason: ModeReason) -> Result<(), Halt> {
+    pub(crate) fn refuse_start(&self, logical: &mut LogicalAdapter, reason: ModeReason) -> Result<(), Halt> {
         logical.choice = Choice { reason, refused: true, ..logical.choice };
         self.announce_mode(logical, logical.choice);
         self.stop(logical)?;
         Err(Halt::NotStarted(NtStatus::NOT_SUPPORTED))
     }
 
-    /// One round of work on the lead adapter; nothing when this driver can be given none.
+    /// One round of work on every started physical adapter, lead first; nothing when this driver can be given none.
     ///
     /// # Errors
     /// [`Halt::Stopped`].
     pub fn work(&self, logical: &LogicalAdapter) -> Result<(), Halt> {
-        self.each_started(logical, |device| self.miniport.work(device))
+        each_started(logical.adapters.iter(), |device| self.miniport.work(device))
     }
 
-    /// To D3 and back to D0, every physical adapter; down in reverse order.
+    /// To D3 and back to D0, every started physical adapter: down with the lead last, up with the lead first. A driver
+    /// that refuses is in the stream; the others follow all the same.
     ///
     /// # Errors
     /// [`Halt::Stopped`].
     pub fn power_cycle(&self, logical: &LogicalAdapter) -> Result<(), Halt> {
         use dxgk_abi::life::DevicePowerState;
-        self.each_started(logical, |device| self.miniport.set_power_state(device, DevicePowerState::D3))?;
-        self.each_started(logical, |device| self.miniport.set_power_state(device, DevicePowerState::D0))
-    }
-
-    fn each_started(
-        &self,
-        logical: &LogicalAdapter,
-        act: impl Fn(DeviceContext) -> Result<(), DdiError>,
-    ) -> Result<(), Halt> {
-        for adapter in logical.adapters.iter().filter(|adapter| adapter.started) {
-            if act(adapter.device) == Err(DdiError::Stopped) {
-                return Err(Halt::Stopped);
-            }
-        }
-        Ok(())
+        let to = |state| move |device| self.miniport.set_power_state(device, state);
+        each_started(logical.adapters.iter().rev(), to(DevicePowerState::D3))?;
+        each_started(logical.adapters.iter(), to(DevicePowerState::D0))
     }
 
     /// StopDevice for every started adapter, the lead last. Callbacks answer until it has returned.
@@ -407,11 +359,16 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
 
     /// A device that its driver has left may do nothing more, whatever it was told before; then its memory goes back.
     fn forget(&self, identity: &AdapterIdentity) {
-        if let Some(unit) = &self.unit {
-            // A unit that does not answer leaves the device where it is; its pages are then never given back.
-            let _ = unit.attach(identity.requester, Attachment::Blocked);
-        }
-        let _ = self.sysmm.remove_adapter(identity.handle);
+        let blocked = match &self.unit {
+            Some(unit) => unit.attach(identity.requester, Attachment::Blocked).is_ok(),
+            None => true,
+        };
+        // Of a device that could not be blocked nothing is given back: it may still write there.
+        let _ = if blocked {
+            self.sysmm.remove_adapter(identity.handle).map(|_| ())
+        } else {
+            self.sysmm.stop_adapter(identity.handle)
+        };
     }
 
     /// Unload.
@@ -423,6 +380,23 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         self.sysmm.reclaim_unowned();
         if outcome == Err(DdiError::Stopped) { Err(Halt::Stopped) } else { Ok(()) }
     }
+}
+
+fn each_started<'l>(
+    adapters: impl Iterator<Item = &'l PhysicalAdapter>,
+    act: impl Fn(DeviceContext) -> Result<(), DdiError>,
+) -> Result<(), Halt> {
+    for adapter in adapters.filter(|adapter| adapter.started) {
+        if act(adapter.device) == Err(DdiError::Stopped) {
+            return Err(Halt::Stopped);
+        }
+    }
+    Ok(())
+}
+
+fn claims_isolation(claims: &Claims, started: VidMmCapsFlags) -> bool {
+    claims.iommu.unwrap_or_default().contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED)
+        || started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED)
 }
 
 fn resource(bar: &Bar) -> Resource {

@@ -113,47 +113,91 @@ const fn refuse(reason: ModeReason) -> Choice {
     Choice { mode: ModeChoice::Passthrough, reason, refused: true }
 }
 
-/// Remapping needs its structures (2.9) and, our choice, an interface of WDDM 3.0, which brought the feature.
-const REMAPPING_SINCE: InterfaceVersion = InterfaceVersion::WDDM3_0;
-/// Isolation came with WDDM 2.4.
-const ISOLATION_SINCE: InterfaceVersion = InterfaceVersion::WDDM2_4;
+/// A translating mode, and what speaks for it.
+#[derive(Clone, Copy)]
+struct Candidate {
+    mode: ModeChoice,
+    /// The first interface that has it.
+    since: InterfaceVersion,
+    /// The driver claims it.
+    claimed: bool,
+    /// It is to be had without the driver's word.
+    imposed: bool,
+}
 
-/// Chooses the mode before StartDevice.
+impl Candidate {
+    /// Remapping needs its structures (2.9) and, our choice, an interface of WDDM 3.0, which brought the feature.
+    fn remapping(request: &Request, claimed: bool) -> Self {
+        let imposed = request.forced && request.asked == Asked::Remapping;
+        Self { mode: ModeChoice::Remapping, since: InterfaceVersion::WDDM3_0, claimed, imposed }
+    }
+
+    /// Isolation came with WDDM 2.4.
+    fn isolation(request: &Request, claimed: bool) -> Self {
+        let forced = request.forced && request.asked == Asked::Isolation;
+        let imposed = forced || request.flags.contains(IommuFlags::BYPASS_DRIVER_CAP);
+        Self { mode: ModeChoice::Isolation, since: InterfaceVersion::WDDM2_4, claimed, imposed }
+    }
+
+    fn supported(&self) -> bool {
+        self.claimed || self.imposed
+    }
+
+    fn reason(&self, asked: Asked) -> ModeReason {
+        let named = match self.mode {
+            ModeChoice::Remapping => asked == Asked::Remapping,
+            _ => asked == Asked::Isolation,
+        };
+        match (self.claimed, named) {
+            (false, _) => ModeReason::Forced,
+            (true, true) => ModeReason::Asked,
+            (true, false) => ModeReason::StrongestClaimed,
+        }
+    }
+}
+
+/// The first candidate, strongest first, that is wanted, supported and offered; else passthrough, and why.
+fn pick(request: &Request, machine: &Machine, candidates: &[Candidate]) -> Choice {
+    if request.asked == Asked::Off {
+        return start(ModeChoice::Passthrough, ModeReason::Asked);
+    }
+    if let Some(reason) = obstacle(request, machine) {
+        return start(ModeChoice::Passthrough, reason);
+    }
+    let wanted = |candidate: &&Candidate| {
+        candidate.supported()
+            && (request.asked != Asked::Isolation || candidate.mode == ModeChoice::Isolation)
+    };
+    let mut wanted = candidates.iter().filter(wanted).peekable();
+    let too_old = wanted.peek().is_some();
+    match wanted.find(|candidate| candidate.since <= request.offered) {
+        Some(candidate) => start(candidate.mode, candidate.reason(request.asked)),
+        None if too_old => start(ModeChoice::Passthrough, ModeReason::InterfaceTooOld),
+        None => start(ModeChoice::Passthrough, ModeReason::DriverClaimsNothing),
+    }
+}
+
+/// Chooses the mode before StartDevice. For a driver that answered `IOMMU_CAPS` with an error, passthrough is not the
+/// last word: see [`choose_late`].
+///
+/// A device that does not see all of RAM is remapped or does not start, whatever else was asked for (our choice: who
+/// asks for a mode in which it cannot work is told so).
 #[must_use]
 pub fn choose(request: &Request, claims: &Claims, machine: &Machine) -> Choice {
     let iommu = claims.iommu.unwrap_or_default();
-    let obstacle = obstacle(request, machine);
-    let remapping = obstacle.is_none()
-        && request.offered.0 >= REMAPPING_SINCE.0
-        && (iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED)
-            || (request.forced && request.asked == Asked::Remapping));
-    let isolation =
-        obstacle.is_none() && may_isolate(request, iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED));
+    let remapping = Candidate::remapping(request, iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED));
+    let isolation = Candidate::isolation(request, iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED));
 
     // Equality, too, is a device that does not see all of RAM (DXGK_PHYSICAL_MEMORY_CAPS).
     if claims.highest_visible != u64::MAX && claims.highest_visible <= machine.highest_physical {
-        return if remapping && matches!(request.asked, Asked::Auto | Asked::Remapping) {
-            start(ModeChoice::Remapping, ModeReason::NeededByAddressLimit)
-        } else {
-            refuse(ModeReason::LimitNotMet)
+        return match pick(request, machine, &[remapping]).mode {
+            ModeChoice::Remapping => start(ModeChoice::Remapping, ModeReason::NeededByAddressLimit),
+            _ => refuse(ModeReason::LimitNotMet),
         };
     }
-
-    let claimed_by = |claimed: bool| if claimed { ModeReason::Asked } else { ModeReason::Forced };
-    let choice = match request.asked {
-        Asked::Remapping if remapping => {
-            start(ModeChoice::Remapping, claimed_by(iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED)))
-        }
-        Asked::Isolation if isolation => {
-            start(ModeChoice::Isolation, claimed_by(iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED)))
-        }
-        Asked::Auto if remapping => start(ModeChoice::Remapping, ModeReason::StrongestClaimed),
-        Asked::Auto | Asked::Remapping if isolation => {
-            start(ModeChoice::Isolation, ModeReason::StrongestClaimed)
-        }
-        Asked::Off => start(ModeChoice::Passthrough, ModeReason::Asked),
-        _ => start(ModeChoice::Passthrough, why_not(request, iommu, obstacle)),
-    };
+    // Isolation is attached after the start anyway: what cannot be asked before it is decided then.
+    let candidates = if claims.iommu.is_some() { &[remapping, isolation][..] } else { &[remapping] };
+    let choice = pick(request, machine, candidates);
     if iommu.contains(IommuCaps::IOMMU_ISOLATION_REQUIRED) && choice.mode == ModeChoice::Passthrough {
         return refuse(ModeReason::RequiredByDriver);
     }
@@ -161,21 +205,15 @@ pub fn choose(request: &Request, claims: &Claims, machine: &Machine) -> Choice {
 }
 
 /// Chooses again after StartDevice for a driver that answered `IOMMU_CAPS` with an error: those of WDDM 2.4 to 2.8
-/// can only say it in `DXGK_VIDMMCAPS::IoMmuSecureModeSupported` ("IOMMU-based GPU isolation": attach after
-/// start).
+/// can only say it in `DXGK_VIDMMCAPS` ("IOMMU-based GPU isolation": attach after start).
 #[must_use]
-pub fn choose_late(request: &Request, secure_mode_supported: bool, machine: &Machine) -> Choice {
-    let obstacle = obstacle(request, machine);
-    let wanted = matches!(request.asked, Asked::Auto | Asked::Isolation | Asked::Remapping);
-    if obstacle.is_none() && wanted && may_isolate(request, secure_mode_supported) {
-        let reason =
-            if request.asked == Asked::Isolation { ModeReason::Asked } else { ModeReason::StrongestClaimed };
-        return start(ModeChoice::Isolation, reason);
+pub fn choose_late(request: &Request, started: VidMmCapsFlags, machine: &Machine) -> Choice {
+    let claimed = started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED);
+    let choice = pick(request, machine, &[Candidate::isolation(request, claimed)]);
+    if started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_REQUIRED) && choice.mode == ModeChoice::Passthrough {
+        return refuse(ModeReason::RequiredByDriver);
     }
-    if request.asked == Asked::Off {
-        return start(ModeChoice::Passthrough, ModeReason::Asked);
-    }
-    start(ModeChoice::Passthrough, obstacle.unwrap_or(ModeReason::DriverClaimsNothing))
+    choice
 }
 
 /// What keeps any translating mode from coming about, whatever the driver says.
@@ -191,22 +229,20 @@ fn obstacle(request: &Request, machine: &Machine) -> Option<ModeReason> {
     }
 }
 
-fn may_isolate(request: &Request, claimed: bool) -> bool {
-    let bypassed = request.flags.contains(IommuFlags::BYPASS_DRIVER_CAP);
-    let forced = request.forced && request.asked == Asked::Isolation;
-    request.offered.0 >= ISOLATION_SINCE.0 && (claimed || bypassed || forced)
+/// Whether the driver says, in either place, that it works isolated only.
+#[must_use]
+pub fn isolation_required(claims: &Claims, started: VidMmCapsFlags) -> bool {
+    claims.iommu.unwrap_or_default().contains(IommuCaps::IOMMU_ISOLATION_REQUIRED)
+        || started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_REQUIRED)
 }
 
-fn why_not(request: &Request, iommu: IommuCaps, obstacle: Option<ModeReason>) -> ModeReason {
-    if let Some(reason) = obstacle {
-        return reason;
-    }
-    let claims_something = iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED)
-        || iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED);
-    if claims_something && request.offered.0 < REMAPPING_SINCE.0 {
-        return ModeReason::InterfaceTooOld;
-    }
-    ModeReason::DriverClaimsNothing
+/// Whether an adapter whose domain could not be made, filled or attached starts in passthrough: `AllowFailure`, unless
+/// the driver requires isolation, or the device could not reach all of RAM that way (both our choice).
+#[must_use]
+pub fn failure_allowed(request: &Request, chosen: &Choice, required: bool) -> bool {
+    request.flags.contains(IommuFlags::ALLOW_FAILURE)
+        && !required
+        && chosen.reason != ModeReason::NeededByAddressLimit
 }
 
 /// Whether what DRIVERCAPS says fits what IOMMU_CAPS said before. The documentation only "expects" it; that the
