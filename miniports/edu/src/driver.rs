@@ -7,6 +7,7 @@ use dxgk_miniport::{Adapter, Driver, Miniport, PhysicalDevice, PowerChange, Quer
 
 use crate::answers;
 use crate::device::Device;
+use crate::legacy;
 use crate::settings::Settings;
 use crate::work::Work;
 
@@ -31,7 +32,8 @@ impl Edu {
     /// One round after the start: the demo first, when it is due.
     fn work(&self, started: &Started<'_>) -> Result<()> {
         started.worked.store(true, Ordering::Relaxed);
-        let work = Work { adapter: started.adapter, device: &started.device, api: self.settings.api };
+        let Some(api) = self.settings.api else { return legacy::round(&started.device) };
+        let work = Work { adapter: started.adapter, device: &started.device, api };
         if let Some(demo) = self.settings.demo
             && self.demo_due.swap(false, Ordering::Relaxed)
         {
@@ -52,8 +54,16 @@ impl Miniport for Edu {
 
     fn start_device<'a>(&'a self, adapter: &'a Adapter) -> Result<Started<'a>> {
         let device = Device::open(adapter)?;
-        Work { adapter, device: &device, api: self.settings.api }.round()?;
-        log!("edu: started, {} offered, memory callbacks {:?}", adapter.version(), self.settings.api);
+        match self.settings.api {
+            Some(api) => {
+                Work { adapter, device: &device, api }.round()?;
+                log!("edu: started, {} offered, memory callbacks {api:?}", adapter.version());
+            }
+            None => {
+                legacy::round(&device)?;
+                log!("edu: started, {} offered, no memory callbacks", adapter.version());
+            }
+        }
         Ok(Started { adapter, device, worked: AtomicBool::new(false) })
     }
 

@@ -4,7 +4,8 @@
 //! Two values under the driver's service key (or its `Parameters` subkey) choose what it shows:
 //!
 //! * `MemoryApi`, a DWORD: 29 (the default) uses physical memory objects, views and address descriptor lists, and claims
-//!   DMA remapping and isolation; 24 uses pages and MDL maps of WDDM 2.4, and claims isolation alone.
+//!   DMA remapping and isolation; 24 uses pages and MDL maps of WDDM 2.4, and claims isolation alone;
+//!   20 is a driver from before both, which gives its device physical addresses of nonpaged pool, and claims nothing.
 //! * `Demo`, a string: one of [`DEMOS`]; the driver then breaks that one rule, once.
 //!
 //! A round of work runs at the start, and another at every return to D0. A demo waits for the first round after the start:
@@ -16,6 +17,7 @@ mod answers;
 mod demo;
 mod device;
 mod driver;
+mod legacy;
 mod pattern;
 mod settings;
 mod work;

@@ -17,7 +17,8 @@ pub enum MemoryApi {
 /// The values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
-    pub(crate) api: MemoryApi,
+    /// Nothing for `MemoryApi` = 20: no memory callbacks, as in a driver from before WDDM 2.4.
+    pub(crate) api: Option<MemoryApi>,
     pub(crate) demo: Option<&'static Demo>,
 }
 
@@ -33,10 +34,11 @@ impl Settings {
         let keys = [service.as_ref(), parameters.as_ref()];
 
         let api = match keys.iter().flatten().find_map(|key| key.dword(wide!("MemoryApi")).ok()) {
-            None | Some(29) => MemoryApi::Wddm29,
-            Some(24) => MemoryApi::Wddm24,
+            None | Some(29) => Some(MemoryApi::Wddm29),
+            Some(24) => Some(MemoryApi::Wddm24),
+            Some(20) => None,
             Some(other) => {
-                log!("edu: MemoryApi is {other}; it must be 24 or 29");
+                log!("edu: MemoryApi is {other}; it must be 20, 24 or 29");
                 return Err(NtStatus::INVALID_PARAMETER);
             }
         };
@@ -58,9 +60,9 @@ impl Settings {
             break;
         }
         if let Some(demo) = demo
-            && demo.memory_api.is_some_and(|needed| needed != api)
+            && (api.is_none() || demo.memory_api.is_some_and(|needed| Some(needed) != api))
         {
-            log!("edu: the demo {} needs the other MemoryApi", demo.name);
+            log!("edu: the demo {} needs another MemoryApi", demo.name);
             return Err(NtStatus::INVALID_PARAMETER);
         }
         Ok(Self { api, demo })

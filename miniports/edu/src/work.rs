@@ -15,11 +15,11 @@ use crate::settings::MemoryApi;
 pub(crate) const PAGE: u64 = 4096;
 /// Bytes of scattered pages, and of a run.
 const SCATTERED: u64 = 64 * 1024;
-const RUN: u64 = 16 * 1024;
+pub(crate) const RUN: u64 = 16 * 1024;
 /// Pages that are copied at most; the device's round trips are what a round costs.
 const COPIES: u64 = 4;
 /// `STATUS_DEVICE_DATA_ERROR`.
-const DATA_ERROR: NtStatus = NtStatus(0xC000_009C);
+pub(crate) const DATA_ERROR: NtStatus = NtStatus(0xC000_009C);
 
 /// What a round needs.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ impl Work<'_> {
         let view = memory.view(0, memory.size())?;
         let adl = memory.adl(0, memory.size(), flags)?;
         let part = Part { memory: &view, start: view.start(), bytes: memory.size(), seed };
-        self.exchange(part, |offset| adl.device_address(offset))
+        exchange(self.device, part, |offset| adl.device_address(offset))
     }
 
     /// Pages and MDL maps: right in isolation and without an IOMMU.
@@ -60,48 +60,54 @@ impl Work<'_> {
         {
             let view = pages.view()?;
             let part = Part { memory: &view, start: 0, bytes: SCATTERED, seed: 1 };
-            self.exchange(part, |offset| pages.device_address(offset))?;
+            exchange(self.device, part, |offset| pages.device_address(offset))?;
         }
         let block = NonPagedPool::allocate(RUN as usize)?;
         let mdl = block.mdl()?;
         let mapping = MdlMapping::map(self.adapter, &mdl)?;
         let part = Part { memory: &block, start: 0, bytes: RUN, seed: 2 };
-        self.exchange(part, |offset| mapping.device_address(offset))
+        exchange(self.device, part, |offset| mapping.device_address(offset))
     }
+}
 
-    /// Copies pages of the first half to the second, through the device, and compares.
-    fn exchange<'d>(&self, part: Part<'_>, address: impl Fn(u64) -> Result<DeviceAddress<'d>>) -> Result<()> {
-        let half = part.bytes / 2;
-        for page in 0..COPIES.min(half / PAGE) {
-            let (from, to) = (page * PAGE, half + page * PAGE);
-            let seed = part.seed << 8 | page as u32;
-            pattern::fill(part.memory, part.start + from as usize, PAGE as usize, seed)?;
-            pattern::clear(part.memory, part.start + to as usize, PAGE as usize)?;
-            // A run for the device ends with its page, and memory need not begin with one.
-            let mut done = 0;
-            while done < PAGE {
-                let (source, target) = (address(from + done)?, address(to + done)?);
-                let left = |address: DeviceAddress<'_>| PAGE - address.bits() % PAGE;
-                let bytes = PIECE.min(PAGE - done).min(left(source)).min(left(target));
-                self.device.read_ram(source, bytes)?;
-                self.device.write_ram(target, bytes)?;
-                done += bytes;
-            }
-            let there = part.start + to as usize;
-            if let Some(offset) = pattern::first_difference(part.memory, there, PAGE as usize, seed)? {
-                log!("edu: what came back differs at offset {offset:#x} of memory {}", part.seed);
-                return Err(DATA_ERROR);
-            }
+/// Copies pages of the first half to the second, through the device, and compares.
+pub(crate) fn exchange<'d>(
+    device: &Device<'_>,
+    part: Part<'_>,
+    address: impl Fn(u64) -> Result<DeviceAddress<'d>>,
+) -> Result<()> {
+    let half = part.bytes / 2;
+    for page in 0..COPIES.min(half / PAGE) {
+        let (from, to) = (page * PAGE, half + page * PAGE);
+        let seed = part.seed << 8 | page as u32;
+        pattern::fill(part.memory, part.start + from as usize, PAGE as usize, seed)?;
+        pattern::clear(part.memory, part.start + to as usize, PAGE as usize)?;
+        // A run for the device ends with its page, and memory need not begin with one.
+        let mut done = 0;
+        while done < PAGE {
+            let (source, target) = (address(from + done)?, address(to + done)?);
+            let left = |address: DeviceAddress<'_>| PAGE - address.bits() % PAGE;
+            let bytes = PIECE.min(PAGE - done).min(left(source)).min(left(target));
+            device.read_ram(source, bytes)?;
+            device.write_ram(target, bytes)?;
+            done += bytes;
         }
-        Ok(())
+        let there = part.start + to as usize;
+        if let Some(offset) = pattern::first_difference(part.memory, there, PAGE as usize, seed)? {
+            log!("edu: what came back differs at offset {offset:#x} of memory {}", part.seed);
+            return Err(DATA_ERROR);
+        }
     }
+    Ok(())
 }
 
 /// Memory to work on.
 #[derive(Clone, Copy, Debug)]
-struct Part<'m> {
-    memory: &'m Memory,
-    start: usize,
-    bytes: u64,
-    seed: u32,
+pub(crate) struct Part<'m> {
+    pub(crate) memory: &'m Memory,
+    /// Where the part begins, and its length, in bytes.
+    pub(crate) start: usize,
+    pub(crate) bytes: u64,
+    /// Tells its data from other parts'.
+    pub(crate) seed: u32,
 }

@@ -23,7 +23,7 @@ pub struct Demo {
     pub rule: &'static str,
     /// What it does, in one line.
     pub summary: &'static str,
-    /// The `MemoryApi` that it needs; nothing: either.
+    /// The `MemoryApi` that it needs; nothing: 24 and 29 alike.
     pub memory_api: Option<MemoryApi>,
     /// The IOMMU modes in which it shows, as the command's option has them.
     pub modes: &'static [&'static str],
