@@ -79,7 +79,6 @@ fn get_device_information(device: u64, info: u64) -> u32 {
     })
 }
 
-#[expect(clippy::too_many_arguments, reason = "the callback has seven")]
 fn map_memory(device: u64, address: u64, length: u32, in_io: u8, user: u8, cache: u32, out: u64) -> u32 {
     let words = [address, length.into(), in_io.into(), user.into(), cache.into()];
     let call = Call { slot: slot!(map_memory), adapter: Handle(device), words: &words, unimplemented: false };
@@ -302,7 +301,6 @@ fn acquire_post_display_ownership(device: u64, at: u64) -> u32 {
 }
 
 /// DxgkCbReadDeviceSpace and DxgkCbWriteDeviceSpace for DXGK_WHICHSPACE_CONFIG; other spaces are not there.
-#[expect(clippy::too_many_arguments, reason = "the callbacks have six, and differ in their direction")]
 fn device_space(
     slot: usize,
     device: u64,
