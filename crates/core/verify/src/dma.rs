@@ -17,7 +17,7 @@ use crate::limits;
 use crate::mappings::{KnownMapping, Nearest, Reach};
 use crate::objects::Known;
 use crate::rules::{DMA_001, DMA_002, DMA_004, Rule};
-use crate::words::{describe, summary};
+use crate::words::{describe, summary, the};
 use crate::{Moment, RungDoorbell, Verifier};
 
 /// A mapping is named as the neighbour of an address up to this distance in pages: 16 MiB.
@@ -199,7 +199,7 @@ impl Verifier {
             None => "it is not mapped for the device at all".to_string(),
         };
         let message = format!(
-            "the device {} {physical}, which is the physical address of {name}; under DMA remapping {should}",
+            "the device {} {physical}, which is the physical address of the {name}; under DMA remapping {should}",
             tried(access.transfer),
         );
         let mut history = Vec::from([self.modules.history(format!("{name} made"), &owner.created)]);
@@ -242,7 +242,7 @@ impl Verifier {
             (tried(access.transfer), "")
         };
         let beside = match (memory, self.mappings.nearest(access.logical_adapter, access.at.page().get())) {
-            (Some(memory), _) => format!("; the memory there is {}", describe(memory)),
+            (Some(memory), _) => format!("; the memory there is {}", the(memory)),
             (None, Some(near)) if near.pages <= NEIGHBOURHOOD => format!("; {}", self.beside(access, &near)),
             _ => String::new(),
         };
@@ -328,7 +328,7 @@ impl Verifier {
 
     fn name(&self, object: u64) -> String {
         match self.objects.get(object) {
-            Some(known) => describe(known),
+            Some(known) => the(known),
             None => "an object that is not remembered".to_string(),
         }
     }

@@ -45,7 +45,7 @@ impl Verifier {
     fn leak(&self, known: &Known, owned: &[u64], when: &'static str, moment: &Moment) -> Finding {
         let owned: Vec<&Known> = owned.iter().filter_map(|number| self.objects.get(*number)).collect();
         let name = describe(known);
-        let message = format!("{name} was never given back{}", with(&owned));
+        let message = format!("the {name} was never given back{}", with(&owned));
         let mut history = Vec::from([self.modules.history(format!("{name} made"), &known.created)]);
         history.extend(
             owned

@@ -181,7 +181,7 @@ impl Verifier {
     fn second_release(&self, verb: &Verb, known: &Known, moment: &Moment) -> Finding {
         let name = describe(known);
         let message =
-            format!("{} was called a second time for {name}, which was given back before", verb.name);
+            format!("{} was called a second time for the {name}, which was given back before", verb.name);
         let mut history = Vec::from([self.modules.history(format!("{name} made"), &known.created)]);
         if let Some(first) = &known.given_back {
             history.push(self.modules.history("given back the first time", first));
@@ -204,7 +204,7 @@ impl Verifier {
             None => format!("{named:#x}"),
         };
         let name = describe(known);
-        let message = format!("{} was given {what}, but what was mapped there is {name}", verb.name);
+        let message = format!("{} was given {what}, but what was mapped there is the {name}", verb.name);
         let history = Vec::from([
             self.modules.history(format!("{name} made"), &known.created),
             self.modules.history("unmapped with another address or size", moment),

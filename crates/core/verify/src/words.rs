@@ -73,6 +73,11 @@ pub(crate) fn describe(known: &Known) -> String {
     }
 }
 
+/// An object that is spoken of.
+pub(crate) fn the(known: &Known) -> String {
+    format!("the {}", describe(known))
+}
+
 /// "1 ADL (AllocateAdl)", "3 of the kind ADL (AllocateAdl)".
 pub(crate) fn counted(kind: ObjectKind, count: usize) -> String {
     match count {

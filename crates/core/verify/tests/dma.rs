@@ -63,8 +63,8 @@ fn an_overrun_names_the_mapping_that_it_overran() {
     run.transfer(0x40, start, 0x1800, 0x1000, Some(FaultReason::NotPresent));
     run.refused(0x44, (LOGICAL_PAGE << 12) - 0x400);
     let [over, under] = run.verifier.findings() else { panic!("{:?}", run.found()) };
-    assert!(over.message.contains("the first byte behind the end of ADL"), "{}", over.message);
-    assert!(under.message.contains("0x400 bytes before the start of ADL"), "{}", under.message);
+    assert!(over.message.contains("the first byte behind the end of the ADL"), "{}", over.message);
+    assert!(under.message.contains("0x400 bytes before the start of the ADL"), "{}", under.message);
 }
 
 #[test]
@@ -109,6 +109,21 @@ fn a_transfer_through_a_translation_that_was_not_invalidated_is_the_ports() {
     assert_eq!((finding.rule.id, finding.culprit), ("DMA-002", Culprit::Port));
     assert!(finding.message.contains("never invalidated"), "{}", finding.message);
     assert_eq!(places(finding), [0x20, 0x20, 0x30, 0x40]);
+}
+
+#[test]
+fn a_transfer_through_what_was_invalidated_is_the_ports_as_well() {
+    let (mut run, _, adl) = remapped();
+    free_adl(&mut run, adl, true);
+    run.transfer(0x40, LOGICAL_PAGE << 12, 0x100, 0x100, None);
+    let finding = run.only();
+    assert_eq!((finding.rule.id, finding.culprit), ("DMA-002", Culprit::Port));
+    assert!(!finding.message.contains("never invalidated"), "{}", finding.message);
+    assert!(
+        finding.history.iter().any(|entry| entry.what == "unmapped and invalidated"),
+        "{:?}",
+        finding.history
+    );
 }
 
 #[test]
