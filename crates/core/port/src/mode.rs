@@ -210,7 +210,8 @@ pub fn choose(request: &Request, claims: &Claims, machine: &Machine) -> Choice {
 pub fn choose_late(request: &Request, started: VidMmCapsFlags, machine: &Machine) -> Choice {
     let claimed = started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED);
     let choice = pick(request, machine, &[Candidate::isolation(request, claimed)]);
-    if started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_REQUIRED) && choice.mode == ModeChoice::Passthrough {
+    if started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_REQUIRED) && choice.mode == ModeChoice::Passthrough
+    {
         return refuse(ModeReason::RequiredByDriver);
     }
     choice
