@@ -13,6 +13,9 @@ use super::config::RunConfig;
 /// The largest driver that is taken: Windows loads none that is near this.
 pub(crate) const LARGEST_DRIVER: u64 = 256 << 20;
 
+/// A driver's file: its name without its folder, and its bytes.
+pub(crate) type DriverFile = (String, Vec<u8>);
+
 /// The line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Handover {
@@ -60,7 +63,7 @@ impl Handover {
     }
 
     /// Reads it; the driver's name and bytes with it.
-    pub(crate) fn read(from: &mut impl BufRead) -> io::Result<(Self, Option<(String, Vec<u8>)>)> {
+    pub(crate) fn read(from: &mut impl BufRead) -> io::Result<(Self, Option<DriverFile>)> {
         let mut line = String::new();
         from.read_line(&mut line)?;
         let handover: Self = serde_json::from_str(&line)?;
