@@ -1,0 +1,11 @@
+//! The life of an adapter: who is called when, over a driver, a memory manager's platform and an IOMMU that keep one
+//! journal.
+
+mod chain;
+mod enabling;
+mod miniport;
+mod order;
+mod platform;
+mod rig;
+mod stops;
+mod unit;
