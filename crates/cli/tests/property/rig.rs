@@ -1,0 +1,249 @@
+//! The memory manager, the IOMMU driver and the model's machine put together, with a driver's side that keeps books.
+//!
+//! Whatever is found wrong outside the test's own thread of thought (a view unmapped in another way than it was mapped,
+//! a table page handed out twice) goes into a list of complaints, which the tests look at.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use dxgk_abi::mdl::{Mdl, MdlFlags};
+use dxgk_event::EventSink;
+use dxgk_hw::{
+    AdlShape, BadAddress, CacheType, CpuVa, DriverMemory, FrameSource, MachineMemory, NoRoom, PAGE_SIZE,
+    PageRun, Pfn, RegisterWindow, ViewOwner, total_pages,
+};
+use dxgk_iommu::vtd::VtdUnit;
+use dxgk_model::{Machine, VtdConfig};
+use dxgk_shm::Ram;
+use dxgk_sysmm::{PageDatabase, Platform, Policy, SysMm};
+
+/// A lock that a failed test elsewhere cannot poison for us.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+pub(crate) fn pages_of(runs: &[PageRun]) -> Vec<u64> {
+    runs.iter().flat_map(|run| run.start.get()..run.start.get() + run.pages).collect()
+}
+
+/// An ADL as it was laid out: its page numbers, and whether it has the contiguous form.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct LaidOut {
+    pub(crate) pages: Vec<u64>,
+    pub(crate) contiguous: bool,
+}
+
+/// The driver's address space, as books.
+#[derive(Default)]
+pub(crate) struct Desk {
+    next: AtomicU64,
+    /// There is no room for anything new.
+    pub(crate) full: AtomicBool,
+    pub(crate) mdls: Mutex<BTreeMap<u64, (Mdl, Vec<u64>)>>,
+    pub(crate) adls: Mutex<BTreeMap<u64, LaidOut>>,
+    /// Bytes and frames (none for registers), by base.
+    pub(crate) views: Mutex<BTreeMap<u64, (u64, Vec<u64>)>>,
+    pub(crate) complaints: Mutex<Vec<String>>,
+}
+
+impl Desk {
+    /// Addresses are not used again, so that what is stale stays so.
+    fn address(&self, bytes: u64) -> Result<u64, NoRoom> {
+        if self.full.load(Ordering::Relaxed) {
+            return Err(NoRoom);
+        }
+        let step = bytes.next_multiple_of(PAGE_SIZE) + PAGE_SIZE;
+        Ok(0x5000_0000_0000 + self.next.fetch_add(step, Ordering::Relaxed))
+    }
+
+    fn end_view(&self, base: CpuVa, bytes: u64) {
+        let gone = lock(&self.views).remove(&base.get());
+        if gone.as_ref().map(|(bytes, _)| *bytes) != Some(bytes) {
+            lock(&self.complaints)
+                .push(format!("view {base} of {bytes:#x} bytes is unmapped; mapped was {gone:?}"));
+        }
+    }
+}
+
+impl DriverMemory for Desk {
+    fn mdl_header(&self, mdl: CpuVa) -> Result<Mdl, BadAddress> {
+        lock(&self.mdls).get(&mdl.get()).map(|(header, _)| *header).ok_or(BadAddress(mdl))
+    }
+
+    fn mdl_pages(&self, mdl: CpuVa, count: u64, visit: &mut dyn FnMut(Pfn)) -> Result<(), BadAddress> {
+        let mdls = lock(&self.mdls);
+        let (_, pages) = mdls.get(&mdl.get()).ok_or(BadAddress(mdl))?;
+        let part = pages.get(..count as usize).ok_or(BadAddress(mdl))?;
+        part.iter().for_each(|page| visit(Pfn::new(*page)));
+        Ok(())
+    }
+
+    fn build_mdl(&self, runs: &[PageRun]) -> Result<CpuVa, NoRoom> {
+        let at = self.address(PAGE_SIZE)?;
+        let pages = pages_of(runs);
+        let header = Mdl {
+            size: u16::try_from(48 + 8 * pages.len()).unwrap_or(u16::MAX),
+            mdl_flags: MdlFlags::PAGES_LOCKED,
+            byte_count: (pages.len() as u64 * PAGE_SIZE) as u32,
+            ..Mdl::default()
+        };
+        lock(&self.mdls).insert(at, (header, pages));
+        Ok(CpuVa::new(at))
+    }
+
+    fn release_mdl(&self, mdl: CpuVa) {
+        lock(&self.mdls).remove(&mdl.get());
+    }
+
+    fn build_adl(&self, shape: AdlShape<'_>) -> Result<CpuVa, NoRoom> {
+        let at = self.address(16)?;
+        let laid = match shape {
+            AdlShape::Contiguous { base, pages } => {
+                LaidOut { pages: (base..base + u64::from(pages)).collect(), contiguous: true }
+            }
+            AdlShape::Pages(runs) => {
+                let pages = runs.iter().flat_map(|(at, count)| *at..*at + *count).collect();
+                LaidOut { pages, contiguous: false }
+            }
+        };
+        lock(&self.adls).insert(at, laid);
+        Ok(CpuVa::new(at))
+    }
+
+    fn release_adl(&self, adl: CpuVa) {
+        if lock(&self.adls).remove(&adl.get()).is_none() {
+            lock(&self.complaints).push(format!("ADL {adl} is released, but there is none"));
+        }
+    }
+
+    fn map_view(&self, runs: &[PageRun], _cache: CacheType, _owner: ViewOwner) -> Result<CpuVa, NoRoom> {
+        let bytes = total_pages(runs) * PAGE_SIZE;
+        let at = self.address(bytes)?;
+        lock(&self.views).insert(at, (bytes, pages_of(runs)));
+        Ok(CpuVa::new(at))
+    }
+
+    fn unmap_view(&self, base: CpuVa, bytes: u64) {
+        self.end_view(base, bytes);
+    }
+
+    fn map_registers(&self, window: RegisterWindow) -> Result<CpuVa, NoRoom> {
+        let at = self.address(window.bytes + PAGE_SIZE)? + window.base.offset();
+        lock(&self.views).insert(at, (window.bytes, Vec::new()));
+        Ok(CpuVa::new(at))
+    }
+
+    fn unmap_registers(&self, base: CpuVa, bytes: u64) {
+        self.end_view(base, bytes);
+    }
+}
+
+/// The platform.
+pub(crate) struct Stage<S> {
+    pub(crate) ram: Arc<Ram>,
+    pub(crate) desk: Desk,
+    pub(crate) sink: Arc<S>,
+}
+
+impl<S: EventSink + 'static> Platform for Stage<S> {
+    type RawMutex = parking_lot::RawMutex;
+    type Memory = Ram;
+    type Driver = Desk;
+    type Sink = S;
+
+    fn memory(&self) -> &Ram {
+        &self.ram
+    }
+
+    fn driver(&self) -> &Desk {
+        &self.desk
+    }
+
+    fn events(&self) -> &S {
+        &self.sink
+    }
+}
+
+/// Where the IOMMU driver takes its tables: the page database, watched, and made to refuse at will.
+pub(crate) struct Frames<S: EventSink + 'static> {
+    pages: Arc<PageDatabase<Stage<S>>>,
+    stage: Arc<Stage<S>>,
+    pub(crate) taken: Mutex<BTreeSet<u64>>,
+    /// So many more frames are given, then none.
+    pub(crate) left: Mutex<Option<u64>>,
+    /// Frames held by tables, each time that the page database itself had none.
+    pub(crate) dry: Mutex<Vec<usize>>,
+    pub(crate) refusals: AtomicU64,
+}
+
+impl<S: EventSink + 'static> FrameSource for Frames<S> {
+    fn take_frame(&self) -> Option<Pfn> {
+        if let Some(left) = &mut *lock(&self.left) {
+            let Some(fewer) = left.checked_sub(1) else {
+                self.refusals.fetch_add(1, Ordering::Relaxed);
+                return None;
+            };
+            *left = fewer;
+        }
+        let mut taken = lock(&self.taken);
+        let Some(frame) = self.pages.take_frame() else {
+            self.refusals.fetch_add(1, Ordering::Relaxed);
+            lock(&self.dry).push(taken.len());
+            return None;
+        };
+        let words = self.stage.ram.live(frame);
+        if words.is_none_or(|words| words.iter().any(|word| word.load(Ordering::Relaxed) != 0)) {
+            lock(&self.stage.desk.complaints).push(format!("table frame {frame} is not zeroed"));
+        }
+        if !taken.insert(frame.get()) {
+            lock(&self.stage.desk.complaints).push(format!("table frame {frame} is given out twice"));
+        }
+        Some(frame)
+    }
+
+    fn give_frame(&self, frame: Pfn) {
+        if !lock(&self.taken).remove(&frame.get()) {
+            lock(&self.stage.desk.complaints).push(format!("table frame {frame} was not taken"));
+        }
+        self.pages.give_frame(frame);
+    }
+}
+
+/// Everything together. The unit goes before the machine.
+pub(crate) struct Bench<S: EventSink + 'static> {
+    pub(crate) stage: Arc<Stage<S>>,
+    pub(crate) pages: Arc<PageDatabase<Stage<S>>>,
+    pub(crate) frames: Arc<Frames<S>>,
+    pub(crate) sysmm: SysMm<Stage<S>>,
+    pub(crate) unit: VtdUnit<parking_lot::RawMutex>,
+    pub(crate) machine: Machine,
+}
+
+impl<S: EventSink + 'static> Bench<S> {
+    /// A machine with this RAM, and its IOMMU started. What devices do goes to `devices`.
+    pub(crate) fn new(
+        ram: &str,
+        policy: Policy,
+        unit: VtdConfig,
+        sink: &Arc<S>,
+        devices: Arc<dyn EventSink>,
+    ) -> Self {
+        let ram = Arc::new(Ram::create(&ram.parse().expect("a layout")).expect("RAM"));
+        let stage = Arc::new(Stage { ram: Arc::clone(&ram), desk: Desk::default(), sink: Arc::clone(sink) });
+        let pages = PageDatabase::new(Arc::clone(&stage), &policy);
+        let machine = Machine::builder(Arc::clone(&ram) as _, devices).unit(unit).build().expect("a machine");
+        let frames = Arc::new(Frames {
+            pages: Arc::clone(&pages),
+            stage: Arc::clone(&stage),
+            taken: Mutex::default(),
+            left: Mutex::default(),
+            dry: Mutex::default(),
+            refusals: AtomicU64::new(0),
+        });
+        let registers = Arc::clone(machine.unit()) as _;
+        let unit = VtdUnit::start(registers, ram, Arc::clone(&frames) as _).expect("the unit starts");
+        let sysmm = SysMm::new(Arc::clone(&stage), Arc::clone(&pages), policy);
+        Self { stage, pages, frames, sysmm, unit, machine }
+    }
+}
