@@ -24,6 +24,13 @@ impl World {
         Handle(self.draw_handle(&live))
     }
 
+    /// As [`draw_adapter`](Self::draw_adapter), mostly a lead one.
+    pub(crate) fn draw_lead(&mut self) -> Handle {
+        let leads: Vec<u64> =
+            self.reference.adapters.iter().filter(|(_, it)| it.lead).map(|(handle, _)| *handle).collect();
+        if self.rng.one_in(6) { self.draw_adapter() } else { Handle(self.draw_handle(&leads)) }
+    }
+
     pub(crate) fn draw_pages(&mut self) -> u64 {
         match self.rng.below(40) {
             0..=23 => 1 + self.rng.below(16),

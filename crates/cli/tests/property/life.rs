@@ -271,11 +271,14 @@ impl World {
             }
             30..=59 => return self.touch(),
             60..=69 => return self.scribble(),
+            70..=76 => self.hoarding = !self.hoarding,
             _ => {}
         }
         let all = self.reference.frames.len() as u64;
         let free = self.reference.frames.iter().filter(|it| **it == Frame::Free).count() as u64;
-        if self.rng.below(100) < 30 + 45 * free / all {
+        // Towards half full, or, from time to time, towards nothing left.
+        let appetite = if self.hoarding { 78 } else { 30 + 45 * free / all };
+        if self.rng.below(100) < appetite {
             match self.rng.below(40) {
                 0..=6 => self.allocate_pages(),
                 7..=12 => self.create_object(),

@@ -186,7 +186,7 @@ impl World {
     }
 
     pub(crate) fn map_mdl(&mut self) -> Step {
-        let adapter = self.draw_adapter();
+        let adapter = self.draw_lead();
         let mdl = match self.rng.below(8) {
             0 => self.rng.of(&[0, 0x10, 0x5000_0000_0000]),
             1 | 2 => {

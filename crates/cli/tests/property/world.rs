@@ -100,6 +100,8 @@ pub(crate) struct World {
     pub(crate) given: Vec<u64>,
     /// The driver's own MDLs.
     pub(crate) own_mdls: Vec<u64>,
+    /// More is taken than given back.
+    pub(crate) hoarding: bool,
     /// Pages of the kernel around the driver.
     pub(crate) kernel: Vec<Vec<u64>>,
     ports: BTreeMap<RequesterId, Arc<dyn DmaPort>>,
@@ -127,6 +129,7 @@ impl World {
             totals: Totals::default(),
             given: Vec::new(),
             own_mdls: Vec::new(),
+            hoarding: false,
             kernel: Vec::new(),
             ports,
             marks,
