@@ -21,7 +21,7 @@ fn run_way(way: &[String], rest: &[&str]) -> Run {
     run(&arguments)
 }
 
-const ASKED: &str = "asked for, and the driver claims it";
+const ASKED: &str = "asked for";
 const STRONGEST: &str = "the strongest that the driver claims";
 
 /// MemoryApi, `--iommu`, the mode that comes about, and why.

@@ -150,11 +150,8 @@ impl Report {
             driver: driver(config, sha256, session),
             machine: machine(config, session),
             outcome,
-            failure: session
-                .broken
-                .clone()
-                .or_else(|| session.failure.as_ref().map(|(_, text)| text.clone())),
-            bugcheck: session.bug_check.as_ref().map(|stop| bug_check(stop, modules)),
+            failure: session.told_failure(),
+            bugcheck: session.machine_stop().map(|stop| bug_check(stop, modules)),
             life: session
                 .life
                 .iter()

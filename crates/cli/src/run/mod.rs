@@ -46,14 +46,21 @@ pub(crate) fn run(options: &RunOptions) -> Result<u8> {
         parent::print_trace(&session, &mut out)?;
     }
     let mut printed = false;
+    // A report that cannot be written keeps neither the others nor the terminal from telling of the run.
+    let mut unwritten = None;
     for (path, format) in options.report.iter().zip(formats) {
         printed |= path.as_path() == Path::new("-");
-        write_report(&report, path, format, options, &mut out)?;
+        if let Err(error) = write_report(&report, path, format, options, &mut out) {
+            unwritten.get_or_insert(error);
+        }
     }
     if !printed {
         out.write_all(render(&report, style(options)).as_bytes())?;
     }
-    Ok(outcome_status(outcome))
+    match unwritten {
+        Some(error) => Err(error),
+        None => Ok(outcome_status(outcome)),
+    }
 }
 
 fn outcome_status(outcome: Outcome) -> u8 {

@@ -137,13 +137,15 @@ impl<'a> Watch<'a> {
         })
     }
 
-    /// Reads until the child has ended, or its time is up.
+    /// Reads until the child has ended, or its time is up. Only entering or leaving a DDI is progress: a driver that polls
+    /// or prints for ever makes events, too.
     fn follow(&mut self, child: &mut Child) -> io::Result<End> {
-        let mut quiet_since = Instant::now();
+        let mut progress = (self.session.boundaries_of_ddis, Instant::now());
         let limit = Duration::from_secs(self.config.timeout_seconds);
         loop {
-            if self.read(LOOK_AFTER) {
-                quiet_since = Instant::now();
+            self.read(LOOK_AFTER);
+            if self.session.boundaries_of_ddis != progress.0 {
+                progress = (self.session.boundaries_of_ddis, Instant::now());
             }
             if let Some(status) = child.try_wait()? {
                 return Ok(End::Exited(status));
@@ -152,7 +154,7 @@ impl<'a> Watch<'a> {
                 child.kill()?;
                 return Ok(End::Exited(child.wait()?));
             }
-            if quiet_since.elapsed() >= limit {
+            if progress.1.elapsed() >= limit {
                 return self.stop_hanging(child);
             }
         }
@@ -191,8 +193,9 @@ impl<'a> Watch<'a> {
         match end {
             End::TimedOut => {
                 let text = format!(
-                    "the driver did nothing that can be seen for {} seconds; it was stopped",
-                    self.config.timeout_seconds
+                    "the driver did not come back within {} seconds and was stopped; last seen at {}",
+                    self.config.timeout_seconds,
+                    self.session.last_place()
                 );
                 self.session.failure.get_or_insert((FailureKind::Hang, text));
                 return Outcome::Hang;

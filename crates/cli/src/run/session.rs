@@ -6,13 +6,16 @@ use dxgk_abi::table::Table;
 use dxgk_abi::{DxgkrnlInterface, NtStatus};
 use dxgk_event::{
     BadRecord, BugCheck, Callback, DdiCall, Event, EventId, Failure, FailureKind, ListRef, Mode,
-    ModuleLoaded, Phase, Record,
+    ModuleLoaded, Phase, Record, StopCause,
 };
 use dxgk_shm::ArenaReader;
 use dxgk_verify::{Lists, Verifier};
 
 /// Slots from here on are kernel exports, not callbacks of the interface.
 const EXPORTS: u16 = 0x8000;
+/// Lines of the driver's that are kept, and bytes of one: far beyond what somebody reads (our choice).
+const MOST_LINES: usize = 10_000;
+const LONGEST_LINE: usize = 4096;
 
 /// Everything that was learnt from the stream.
 #[derive(Default)]
@@ -20,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) verifier: Verifier,
     pub(crate) events: u64,
     pub(crate) boundaries: u64,
+    /// How often a DDI was entered or left.
+    pub(crate) boundaries_of_ddis: u64,
     pub(crate) life: Vec<LifeEntry>,
     pub(crate) callbacks: BTreeMap<u16, CallCount>,
     pub(crate) dma: DmaCount,
@@ -31,6 +36,7 @@ pub(crate) struct Session {
     pub(crate) failure: Option<(FailureKind, String)>,
     pub(crate) broken: Option<String>,
     keep_trace: bool,
+    last_rip: u64,
     line: String,
     failure_open: bool,
 }
@@ -102,6 +108,9 @@ impl Session {
         }
         self.events += 1;
         self.boundaries = record.stamp.boundary;
+        if record.stamp.rip != 0 {
+            self.last_rip = record.stamp.rip;
+        }
         match record.decode() {
             Ok(event) => {
                 self.note(record, &event, arena);
@@ -138,11 +147,13 @@ impl Session {
                 self.dma.faults += u64::from(transfer.fault != 0);
             }
             Event::Log(log) => {
-                self.line.push_str(log.text.as_str());
+                if self.line.len() < LONGEST_LINE {
+                    self.line.push_str(log.text.as_str());
+                }
                 if log.more == 0 {
                     let line = std::mem::take(&mut self.line);
                     self.trace(|| format!("driver: {line}"));
-                    self.log.push(line);
+                    self.keep_line(line);
                 }
             }
             Event::BugCheck(stop) => {
@@ -168,7 +179,48 @@ impl Session {
         self.failure_open = failure.more != 0;
     }
 
+    /// A driver that prints without end fills neither memory nor the report.
+    fn keep_line(&mut self, line: String) {
+        match self.log.len() {
+            0..MOST_LINES => self.log.push(line),
+            MOST_LINES => self.log.push(format!("(only the first {MOST_LINES} lines are kept)")),
+            _ => {}
+        }
+    }
+
+    /// Where the driver was when it was last seen, `module+offset`.
+    pub(crate) fn last_place(&self) -> String {
+        self.place(self.last_rip)
+    }
+
+    fn place(&self, address: u64) -> String {
+        match self.verifier.modules().find(address) {
+            Some((module, offset)) => format!("{}+{offset:#x}", module.name),
+            None => format!("{address:#x}"),
+        }
+    }
+
+    /// What stopped the machine; a system call out of driver code is no bug check of Windows.
+    pub(crate) fn machine_stop(&self) -> Option<&StopSeen> {
+        self.bug_check.as_ref().filter(|seen| seen.stop.cause != StopCause::Sandbox)
+    }
+
+    /// What went wrong, other than a bug check.
+    pub(crate) fn told_failure(&self) -> Option<String> {
+        let violation = || {
+            let seen = self.bug_check.as_ref().filter(|seen| seen.stop.cause == StopCause::Sandbox)?;
+            let [number, ..] = seen.stop.parameters;
+            let calls: Vec<String> = seen.stack.iter().map(|address| self.place(*address)).collect();
+            let from =
+                if calls.is_empty() { String::new() } else { format!(", called from {}", calls.join(" < ")) };
+            Some(format!("driver code made system call {number} at {}{from}", self.place(seen.rip)))
+        };
+        let failure = || self.failure.as_ref().map(|(_, text)| text.clone());
+        self.broken.clone().or_else(violation).or_else(failure)
+    }
+
     fn note_ddi(&mut self, ddi: &DdiCall) {
+        self.boundaries_of_ddis += 1;
         let name = ddi_name(ddi.ddi);
         if ddi.phase == Phase::Entered {
             self.trace(|| format!("-> {name}({:#x})", ddi.argument));

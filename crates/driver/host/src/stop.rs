@@ -7,6 +7,13 @@ use dxgk_abi::{BugCheck, NtStatus};
 use crate::processor;
 use crate::unwind::{Registers, StackTrace};
 
+/// [`ExceptionReport::note`] of an access below the driver's stack.
+pub const STACK_OVERFLOW: &str = "the driver's stack overflowed";
+/// [`ExceptionReport::note`] of a jump into data.
+pub const NOT_EXECUTABLE: &str = "execution of memory that is not executable";
+/// [`ExceptionReport::note`] of a write where only reading is allowed.
+pub const READ_ONLY: &str = "write to read-only memory";
+
 /// An exception that the driver raised and nothing handled.
 #[derive(Clone, Debug)]
 pub struct ExceptionReport {

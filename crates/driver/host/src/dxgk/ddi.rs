@@ -13,7 +13,7 @@ use super::state::{PortState, Registration};
 use crate::call::{CallOutcome, call_driver};
 use crate::kernel::Kernel;
 use crate::sink::HostSink;
-use crate::stop::{Access, ExceptionReport, StopReason};
+use crate::stop::{Access, ExceptionReport, NOT_EXECUTABLE, READ_ONLY, STACK_OVERFLOW, StopReason};
 use crate::unwind::{Registers, StackTrace};
 
 /// Where a DDI stands in the two tables.
@@ -134,6 +134,9 @@ fn record_stop(sink: &Arc<HostSink>, reason: &StopReason, driver_asked: bool) {
     }
 }
 
+/// Parameter 1 of UNEXPECTED_KERNEL_MODE_TRAP when a kernel stack overflows (page "Bug Check 0x7F").
+const DOUBLE_FAULT: u64 = 8;
+
 /// The bug check that Windows ends in when an exception in a driver meets no handler.
 fn exception(sink: &Arc<HostSink>, report: &ExceptionReport) {
     let code = u64::from(report.code.0);
@@ -142,6 +145,21 @@ fn exception(sink: &Arc<HostSink>, report: &ExceptionReport) {
         NtStatus::STACK_BUFFER_OVERRUN => {
             (BugCheck::KERNEL_SECURITY_CHECK_FAILURE, [report.address, report.rip, 0, 0], StopCause::FastFail)
         }
+        NtStatus::ACCESS_VIOLATION if report.note == STACK_OVERFLOW => (
+            BugCheck::UNEXPECTED_KERNEL_MODE_TRAP,
+            [DOUBLE_FAULT, report.address, report.rip, 0],
+            StopCause::Exception,
+        ),
+        NtStatus::ACCESS_VIOLATION if report.note == NOT_EXECUTABLE => (
+            BugCheck::ATTEMPTED_EXECUTE_OF_NOEXECUTE_MEMORY,
+            [report.address, 0, report.rip, 0],
+            StopCause::Exception,
+        ),
+        NtStatus::ACCESS_VIOLATION if report.note == READ_ONLY => (
+            BugCheck::ATTEMPTED_WRITE_TO_READONLY_MEMORY,
+            [report.address, 0, report.rip, 0],
+            StopCause::Exception,
+        ),
         NtStatus::ACCESS_VIOLATION => (
             BugCheck::PAGE_FAULT_IN_NONPAGED_AREA,
             [report.address, write, report.rip, 0],

@@ -9,7 +9,7 @@ use super::privileged::{self, Privileged};
 use super::watch::GuardAction;
 use crate::layout::{PAGE_SIZE, Protection};
 use crate::run::Run;
-use crate::stop::{Access, ExceptionReport, StopReason};
+use crate::stop::{Access, ExceptionReport, NOT_EXECUTABLE, READ_ONLY, STACK_OVERFLOW, StopReason};
 use crate::unwind::StackTrace;
 use crate::{guarded, leaf};
 
@@ -109,9 +109,9 @@ fn page_fault(trap: &mut Interrupted<'_>, run: &Run, by_driver: bool) -> Verdict
         return Verdict::NotOurs;
     }
     let note = match access {
-        _ if run.near_stack(address) => "the driver's stack overflowed",
-        Access::Execute if trap.error_code() & 1 != 0 => "execution of memory that is not executable",
-        Access::Write if trap.error_code() & 1 != 0 => "write to read-only memory",
+        _ if run.near_stack(address) => STACK_OVERFLOW,
+        Access::Execute if trap.error_code() & 1 != 0 => NOT_EXECUTABLE,
+        Access::Write if trap.error_code() & 1 != 0 => READ_ONLY,
         _ => "",
     };
     stop(trap, NtStatus::ACCESS_VIOLATION, address, access, note)
