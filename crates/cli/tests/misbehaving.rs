@@ -89,7 +89,7 @@ fn a_loop_that_can_be_seen_to_do_something_is_a_hang_too() {
     ended(&run, "hang", 3);
     // sub rsp, 28h; again: lea rcx, [text]; call DbgPrint; jmp again
     let print = Driver::new(&[0x48, 0x83, 0xEC, 0x28])
-        .to_place(&[0x48, 0x8D, 0x0D], DATA)
+        .reaching(&[0x48, 0x8D, 0x0D], DATA)
         .call("ntoskrnl.exe", "DbgPrint")
         .then(&[0xEB, 0xF1]);
     let run = run_driver(&print);
@@ -121,7 +121,7 @@ fn a_stack_that_overflows_is_a_double_fault_where_it_did() {
 #[test]
 fn execution_of_data_is_bug_check_fc() {
     // lea rax, [data]; call rax
-    let run = run_driver(&Driver::new(&[]).to_place(&[0x48, 0x8D, 0x05], DATA).then(&[0xFF, 0xD0]));
+    let run = run_driver(&Driver::new(&[]).reaching(&[0x48, 0x8D, 0x05], DATA).then(&[0xFF, 0xD0]));
     stopped_at(&run, DATA);
     code_is(&run, "0xFC", &[]);
 }
@@ -129,7 +129,7 @@ fn execution_of_data_is_bug_check_fc() {
 #[test]
 fn a_write_to_its_own_code_is_bug_check_be() {
     // lea rax, [code]; mov byte [rax], 0
-    let run = run_driver(&Driver::new(&[]).to_place(&[0x48, 0x8D, 0x05], CODE).then(&[0xC6, 0x00, 0x00]));
+    let run = run_driver(&Driver::new(&[]).reaching(&[0x48, 0x8D, 0x05], CODE).then(&[0xC6, 0x00, 0x00]));
     stopped_at(&run, CODE + 7);
     code_is(&run, "0xBE", &[]);
 }

@@ -82,7 +82,7 @@ fn an_unknown_option_or_command_is_named() {
 
 #[test]
 fn a_bad_value_is_refused_with_the_option_and_what_it_accepts() {
-    let cases: [(&str, &str, &[&str]); 15] = [
+    let cases: [(&str, &str, &[&str]); 16] = [
         ("--device", "toaster", &["edu", "none"]),
         ("--iommu", "on", &["auto", "remapping", "isolation", "off"]),
         ("--logical-base", "0", &["safe", "windows"]),
@@ -97,6 +97,7 @@ fn a_bad_value_is_refused_with_the_option_and_what_it_accepts() {
         ("--strictness", "lax", &["report", "windows"]),
         ("--stacks", "some", &["all", "few", "none"]),
         ("--timeout", "soon", &["decimal"]),
+        ("--timeout", "0", &["1 second or more"]),
         ("--color", "red", &["auto", "always", "never"]),
     ];
     for (option, value, accepted) in cases {

@@ -155,6 +155,9 @@ impl RunOptions {
         if let Some(demo) = &self.demo {
             registry.push(self.demo_entry(demo)?);
         }
+        if self.timeout == 0 {
+            return Err(Usage::option("--timeout", "leaves the driver no time; accepted: 1 second or more"));
+        }
         if self.in_process && self.driver.is_some() {
             return Err(Usage::option("--in-process", "runs only the built-in sample, not a driver file"));
         }

@@ -219,7 +219,16 @@ impl<'a> Watch<'a> {
     /// A child that did not end by itself, and did not say why.
     fn died(&mut self, status: ExitStatus) -> Outcome {
         let fatal = status.code() == Some(dxgk_host::trap::FATAL_EXIT);
+        // Nobody may blame a driver that was never called.
+        let driver_ran = self.session.boundaries_of_ddis > 0;
         let (outcome, text) = match status.signal() {
+            Some(signal) if !driver_ran => (
+                Outcome::InternalError,
+                format!(
+                    "the child was killed by signal {signal} before the driver ran; \
+                     is there memory for so much RAM?"
+                ),
+            ),
             Some(signal) => (Outcome::SandboxViolation, format!("the child was killed by signal {signal}")),
             None if fatal => (
                 Outcome::SandboxViolation,

@@ -35,7 +35,7 @@ impl Driver {
     }
 
     /// An instruction that ends with the distance to a place in the image.
-    pub(crate) fn to_place(mut self, opcode: &[u8], place: u32) -> Self {
+    pub(crate) fn reaching(mut self, opcode: &[u8], place: u32) -> Self {
         self.code.extend_from_slice(opcode);
         let next = CODE + self.code.len() as u32 + 4;
         self.code.extend_from_slice(&place.wrapping_sub(next).to_le_bytes());
@@ -51,7 +51,7 @@ impl Driver {
     /// Imports a name and calls it.
     pub(crate) fn call(self, module: &'static str, name: &'static str) -> Self {
         let slot = IMPORTS + 8 * self.imports.len() as u32 + 8 * self.modules_before(module);
-        self.import(module, name).to_place(&[0xFF, 0x15], slot)
+        self.import(module, name).reaching(&[0xFF, 0x15], slot)
     }
 
     /// Each module's table ends with a zero, so a table of another module before this one costs a slot.
