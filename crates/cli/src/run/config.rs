@@ -24,6 +24,8 @@ pub(crate) struct RunConfig {
     pub(crate) iommu_flags: u32,
     pub(crate) seed: u64,
     pub(crate) strictness: Strictness,
+    pub(crate) pool: PoolForm,
+    pub(crate) missing: Missing,
     pub(crate) stacks: Stacks,
     pub(crate) timeout_seconds: u64,
 }
@@ -66,6 +68,26 @@ pub(crate) enum Strictness {
     Report,
     /// Stop where Windows would
     Windows,
+}
+
+/// `--pool`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PoolForm {
+    /// Small blocks share pages; an overrun is found when the block is freed
+    Fast,
+    /// Every block has pages of its own: an overrun, and any use after the free, faults at once
+    Special,
+}
+
+/// `--missing`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Missing {
+    /// A driver that imports what is not there is not loaded
+    Fail,
+    /// Its missing imports fail with STATUS_NOT_SUPPORTED when they are called, and say so in the log
+    Stub,
 }
 
 /// `--stacks`.

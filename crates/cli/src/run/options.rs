@@ -7,7 +7,9 @@ use clap::{Args, ValueEnum};
 use dxgk_abi::InterfaceVersion;
 use dxgk_shm::RamLayout;
 
-use super::config::{DeviceChoice, LogicalBase, RegistryEntry, RegistryValue, RunConfig, Stacks, Strictness};
+use super::config::{
+    DeviceChoice, LogicalBase, Missing, PoolForm, RegistryEntry, RegistryValue, RunConfig, Stacks, Strictness,
+};
 use crate::usage::Usage;
 
 /// Options of `dxgk run`.
@@ -76,6 +78,14 @@ pub(crate) struct RunOptions {
     #[arg(long, value_enum, default_value_t = Strictness::Report)]
     strictness: Strictness,
 
+    /// How pool blocks lie
+    #[arg(long, value_enum, default_value_t = PoolForm::Fast)]
+    pool: PoolForm,
+
+    /// What becomes of imports that are not there
+    #[arg(long, value_enum, default_value_t = Missing::Fail)]
+    missing: Missing,
+
     /// How many call stacks are taken
     #[arg(long, value_enum, default_value_t = Stacks::Few)]
     stacks: Stacks,
@@ -83,6 +93,10 @@ pub(crate) struct RunOptions {
     /// Write the report: .json or .txt, `-` is text on stdout (repeatable)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Vec<PathBuf>,
+
+    /// Functions and lines of the driver: a PDB, a file with DWARF, or a folder [default: beside the driver]
+    #[arg(long, value_name = "PATH")]
+    symbols: Option<PathBuf>,
 
     /// Print the DDI and callback log, in order
     #[arg(long)]
@@ -182,9 +196,19 @@ impl RunOptions {
             })?,
             seed: self.seed,
             strictness: self.strictness,
+            pool: self.pool,
+            missing: self.missing,
             stacks: self.stacks,
             timeout_seconds: self.timeout,
         })
+    }
+
+    /// Where symbols are to be looked for, if that was said.
+    pub(crate) fn symbols(&self) -> Result<Option<PathBuf>, Usage> {
+        if let Some(path) = &self.symbols {
+            std::fs::metadata(path).map_err(|error| Usage::file(path, error))?;
+        }
+        Ok(self.symbols.clone())
     }
 
     fn version(&self) -> Result<InterfaceVersion, Usage> {

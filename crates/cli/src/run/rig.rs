@@ -9,8 +9,8 @@ use dxgk_host::dxgk::{
 };
 use dxgk_host::image::{Image, LoadError};
 use dxgk_host::kernel::registry::{Registry, SERVICES};
-use dxgk_host::kernel::{DeviceKeys, DriverImage, Installed, Kernel, KernelParts};
-use dxgk_host::layout::{Purpose, Region, RunGuard};
+use dxgk_host::kernel::{DeviceKeys, DriverImage, Installed, Kernel, KernelParts, MissingStubs, PoolKind};
+use dxgk_host::layout::{LayoutError, Purpose, Region, RunGuard};
 use dxgk_host::modules::Registration;
 use dxgk_host::platform::{HostPlatform, KernelPages};
 use dxgk_host::processor::Processor;
@@ -24,7 +24,9 @@ use dxgk_shm::Ram;
 use dxgk_sysmm::policy::{LogicalBase as LogicalBasePolicy, Strictness as PolicyStrictness};
 use dxgk_sysmm::{PageDatabase, Policy, SysMm};
 
-use super::config::{DeviceChoice, Iommu, LogicalBase, RegistryValue, RunConfig, Stacks, Strictness};
+use super::config::{
+    DeviceChoice, Iommu, LogicalBase, Missing, PoolForm, RegistryValue, RunConfig, Stacks, Strictness,
+};
 use super::linked;
 
 /// Where the one device is on the bus.
@@ -112,6 +114,10 @@ impl Rig {
                 io: Arc::new(DeviceWindows(Arc::clone(&devices))),
                 time: Arc::clone(&devices) as _,
                 registry: registry(config),
+                pool: match config.pool {
+                    PoolForm::Fast => PoolKind::Fast,
+                    PoolForm::Special => PoolKind::Special,
+                },
             },
             &guard,
         )
@@ -128,7 +134,7 @@ impl Rig {
         let port = Arc::new(PortState::new(Arc::clone(&sysmm), Arc::clone(sink), devices, settings));
         kernel.set_port(Arc::clone(&port) as _);
         kernel.set_port_entries(port_entries());
-        let (code, place) = bring_in(driver, &kernel, sink, &guard)?;
+        let (code, place) = bring_in(driver, config.missing, &kernel, sink, &guard)?;
         let arguments = kernel.add_driver(SERVICE, place).map_err(host("the driver object"))?;
         let key = format!(r"{SERVICES}\{SERVICE}");
         let keys = DeviceKeys { hardware: format!(r"{key}\Device"), software: key };
@@ -288,6 +294,7 @@ fn post_display(pages: &Arc<PageDatabase<HostPlatform>>) -> Option<PostDisplay> 
 /// Makes the driver's code callable, and records what was loaded and what it imports.
 fn bring_in(
     driver: &DriverSource,
+    missing: Missing,
     kernel: &Kernel,
     sink: &Arc<HostSink>,
     guard: &RunGuard,
@@ -304,12 +311,20 @@ fn bring_in(
         }
         DriverSource::File(name, bytes) => {
             let mut region = Region::new(Purpose::Images, guard);
+            let refused = |error: LayoutError| RigError::Host(error.to_string());
+            let mut stubs = match missing {
+                Missing::Fail => None,
+                Missing::Stub => Some(MissingStubs::new(&mut region).map_err(refused)?),
+            };
             let mut resolve = |module: &str, import: &str| {
                 let found = kernel.resolve(module, import).map(|export| export.address);
                 note(import, 0, found.is_none());
-                found
+                found.or_else(|| stubs.as_mut()?.add(kernel, import))
             };
             let image = Image::load(bytes, name, &mut region, &mut resolve)?;
+            if let Some(stubs) = &stubs {
+                stubs.finish().map_err(refused)?;
+            }
             let size = u32::try_from(image.bytes()).unwrap_or(u32::MAX);
             let place = DriverImage { base: image.base(), bytes: size, entry: image.entry() };
             announce(sink, name, place, false);

@@ -1,6 +1,8 @@
 //! Records survive the wire, and nothing else gets through.
 
-use dxgk_event::{BadRecord, BugCheck, Event, ListRef, Log, Record, Stamp, StopCause, Text, digest};
+use dxgk_event::{
+    BadRecord, BugCheck, Event, ListRef, Log, Misuse, MisuseKind, Record, Stamp, StopCause, Text, digest,
+};
 use proptest::prelude::*;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -33,6 +35,42 @@ fn an_enum_value_outside_its_range_is_refused() {
     }
     let forged = Record::read_from_bytes(&bytes).expect("same size");
     assert_eq!(forged.decode(), Err(BadRecord::BadPayload(14)));
+}
+
+#[test]
+fn every_kind_of_misuse_survives_and_the_next_number_does_not() {
+    let kinds = [
+        MisuseKind::InterfaceOverRead,
+        MisuseKind::ViewAfterUnmap,
+        MisuseKind::OutsideView,
+        MisuseKind::LevelTooHigh,
+    ];
+    for (number, kind) in kinds.into_iter().enumerate() {
+        let event =
+            Event::Misuse(Misuse { va: 0x8001, object: 0, offset: 2, kind, write: 0, reserved: [0; 6] });
+        let record = Record::new(Stamp::default(), 2, &event);
+        assert_eq!(record.decode(), Ok(event));
+        assert_eq!(record.as_bytes().get(48 + 24), Some(&(number as u8)));
+    }
+    let mut bytes = Record::new(
+        Stamp::default(),
+        2,
+        &Event::Misuse(Misuse {
+            va: 0,
+            object: 0,
+            offset: 0,
+            kind: MisuseKind::LevelTooHigh,
+            write: 0,
+            reserved: [0; 6],
+        }),
+    )
+    .as_bytes()
+    .to_vec();
+    if let Some(kind) = bytes.get_mut(48 + 24) {
+        *kind = 4;
+    }
+    let forged = Record::read_from_bytes(&bytes).expect("same size");
+    assert_eq!(forged.decode(), Err(BadRecord::BadPayload(17)));
 }
 
 #[test]

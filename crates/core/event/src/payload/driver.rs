@@ -160,7 +160,7 @@ wire! {
 }
 
 wire! {
-    /// Misuse that is no call: seen by a guard page.
+    /// Misuse that is no record of its own: seen by a guard page, or by what a call requires.
     pub enum MisuseKind {
         /// Read of DXGKRNL_INTERFACE beyond the size offered.
         InterfaceOverRead = 0,
@@ -168,13 +168,16 @@ wire! {
         ViewAfterUnmap = 1,
         /// Touch beyond a view, or of a register outside the mapped window.
         OutsideView = 2,
+        /// Call of a kernel export above its highest level: `va` is the export's [`Callback::slot`], `offset` the
+        /// highest level, and the record's IRQL the level of the call.
+        LevelTooHigh = 3,
     }
 }
 
 wire! {
     /// See [`MisuseKind`].
     pub struct Misuse {
-        /// Address touched.
+        /// Address touched; see the kind.
         pub va: u64,
         /// Object whose view it was, or 0.
         pub object: u64,

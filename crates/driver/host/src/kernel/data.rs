@@ -49,6 +49,7 @@ const VALUES: [(&str, u64); 11] = [
 pub(crate) struct DataExports {
     variables: BTreeMap<&'static str, u64>,
     types: BTreeMap<&'static str, u64>,
+    system_process: u64,
 }
 
 impl DataExports {
@@ -71,7 +72,9 @@ impl DataExports {
             at += 8;
             kind += 16;
         }
-        Ok(Some(Self { variables, types }))
+        memory::write(at, &kind)?;
+        variables.insert("PsInitialSystemProcess", at);
+        Ok(Some(Self { variables, types, system_process: kind }))
     }
 
     /// Address of a variable.
@@ -82,6 +85,11 @@ impl DataExports {
     /// The value that stands for an object type, by the name of its variable.
     pub(crate) fn object_type(&self, name: &str) -> Option<u64> {
         self.types.get(name).copied()
+    }
+
+    /// What stands for the system process, which is opaque.
+    pub(crate) fn system_process(&self) -> u64 {
+        self.system_process
     }
 
     /// Names of all variables.

@@ -21,6 +21,8 @@ struct Spec {
     width: usize,
     precision: Option<usize>,
     size: Size,
+    /// Of a wide function.
+    wide: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -53,6 +55,15 @@ impl Spec {
             Size::Short => u64::from(slot as u16),
             Size::None | Size::Long => u64::from(slot as u32),
             Size::Wide => slot,
+        }
+    }
+
+    /// Whether a character or a text is wide; `capital` letters mean what the function is not.
+    fn is_wide(self, capital: bool) -> bool {
+        match self.size {
+            Size::Short => false,
+            Size::Long => true,
+            _ => capital != self.wide,
         }
     }
 
@@ -93,35 +104,46 @@ fn narrow(bytes: &[u8]) -> String {
 /// # Errors
 /// A fault when a text argument (or a counted string behind one) leads nowhere.
 pub(crate) fn format(format: &[u8], next: &mut dyn FnMut() -> u64) -> Outcome<String> {
+    let format: Vec<char> = format.iter().map(|byte| char::from(*byte)).collect();
+    run(&format, false, next)
+}
+
+/// As [`format`], for the wide functions: the format is UTF-16, and a plain `%s` or `%c` is wide.
+pub(crate) fn format_wide(format: &[u16], next: &mut dyn FnMut() -> u64) -> Outcome<String> {
+    let format: Vec<char> = String::from_utf16_lossy(format).chars().collect();
+    run(&format, true, next)
+}
+
+fn run(format: &[char], wide: bool, next: &mut dyn FnMut() -> u64) -> Outcome<String> {
     let mut out = String::new();
     let mut rest = format.iter().copied().peekable();
     while let Some(byte) = rest.next() {
         if out.len() >= LONGEST_OUTPUT {
             break;
         }
-        if byte != b'%' {
-            out.push(char::from(byte));
+        if byte != '%' {
+            out.push(byte);
             continue;
         }
-        let mut spec = Spec::default();
-        while let Some(flag) = rest.next_if(|byte| b"-+ #0".contains(byte)) {
+        let mut spec = Spec { wide, ..Spec::default() };
+        while let Some(flag) = rest.next_if(|byte| "-+ #0".contains(*byte)) {
             match flag {
-                b'-' => spec.left = true,
-                b'+' => spec.plus = true,
-                b' ' => spec.space = true,
-                b'#' => spec.alternate = true,
+                '-' => spec.left = true,
+                '+' => spec.plus = true,
+                ' ' => spec.space = true,
+                '#' => spec.alternate = true,
                 _ => spec.zero = true,
             }
         }
-        if rest.next_if_eq(&b'*').is_some() {
+        if rest.next_if_eq(&'*').is_some() {
             let width = next() as i32;
             spec.left |= width < 0;
             spec.width = width.unsigned_abs() as usize;
         } else {
             spec.width = digits(&mut rest);
         }
-        if rest.next_if_eq(&b'.').is_some() {
-            spec.precision = if rest.next_if_eq(&b'*').is_some() {
+        if rest.next_if_eq(&'.').is_some() {
+            spec.precision = if rest.next_if_eq(&'*').is_some() {
                 usize::try_from(next() as i32).ok()
             } else {
                 Some(digits(&mut rest))
@@ -139,42 +161,43 @@ pub(crate) fn format(format: &[u8], next: &mut dyn FnMut() -> u64) -> Outcome<St
     Ok(out)
 }
 
-type Bytes<'a> = std::iter::Peekable<std::iter::Copied<std::slice::Iter<'a, u8>>>;
+type Characters<'a> = std::iter::Peekable<std::iter::Copied<std::slice::Iter<'a, char>>>;
 
-fn digits(rest: &mut Bytes<'_>) -> usize {
+fn digits(rest: &mut Characters<'_>) -> usize {
     let mut number = 0usize;
-    while let Some(digit) = rest.next_if(u8::is_ascii_digit) {
-        number = number.saturating_mul(10).saturating_add(usize::from(digit - b'0'));
+    while let Some(digit) = rest.peek().and_then(|character| character.to_digit(10)) {
+        rest.next();
+        number = number.saturating_mul(10).saturating_add(digit as usize);
     }
     number
 }
 
-fn size(rest: &mut Bytes<'_>) -> Size {
+fn size(rest: &mut Characters<'_>) -> Size {
     match rest.peek() {
-        Some(b'h') => {
+        Some('h') => {
             rest.next();
-            if rest.next_if_eq(&b'h').is_some() { Size::Byte } else { Size::Short }
+            if rest.next_if_eq(&'h').is_some() { Size::Byte } else { Size::Short }
         }
-        Some(b'l') => {
+        Some('l') => {
             rest.next();
-            if rest.next_if_eq(&b'l').is_some() { Size::Wide } else { Size::Long }
+            if rest.next_if_eq(&'l').is_some() { Size::Wide } else { Size::Long }
         }
-        Some(b'w') => {
+        Some('w') => {
             rest.next();
             Size::Long
         }
-        Some(b'j' | b'z' | b't') => {
+        Some('j' | 'z' | 't') => {
             rest.next();
             Size::Wide
         }
-        Some(b'I') => {
+        Some('I') => {
             rest.next();
-            if rest.next_if_eq(&b'3').is_some() {
-                rest.next_if_eq(&b'2');
+            if rest.next_if_eq(&'3').is_some() {
+                rest.next_if_eq(&'2');
                 return Size::Long;
             }
-            if rest.next_if_eq(&b'6').is_some() {
-                rest.next_if_eq(&b'4');
+            if rest.next_if_eq(&'6').is_some() {
+                rest.next_if_eq(&'4');
             }
             Size::Wide
         }
@@ -182,10 +205,10 @@ fn size(rest: &mut Bytes<'_>) -> Size {
     }
 }
 
-fn convert(spec: Spec, conversion: u8, next: &mut dyn FnMut() -> u64, out: &mut String) -> Outcome<()> {
+fn convert(spec: Spec, conversion: char, next: &mut dyn FnMut() -> u64, out: &mut String) -> Outcome<()> {
     match conversion {
-        b'%' => out.push('%'),
-        b'd' | b'i' => {
+        '%' => out.push('%'),
+        'd' | 'i' => {
             let value = spec.signed(next());
             let sign = match value {
                 ..0 => "-",
@@ -195,41 +218,37 @@ fn convert(spec: Spec, conversion: u8, next: &mut dyn FnMut() -> u64, out: &mut 
             };
             out.push_str(&spec.number(sign, value.unsigned_abs().to_string()));
         }
-        b'u' => {
+        'u' => {
             let value = spec.unsigned(next());
             out.push_str(&spec.number("", value.to_string()));
         }
-        b'o' => {
+        'o' => {
             let value = spec.unsigned(next());
             out.push_str(&spec.number(if spec.alternate { "0" } else { "" }, format!("{value:o}")));
         }
-        b'x' => {
+        'x' => {
             let value = spec.unsigned(next());
             let prefix = if spec.alternate && value != 0 { "0x" } else { "" };
             out.push_str(&spec.number(prefix, format!("{value:x}")));
         }
-        b'X' => {
+        'X' => {
             let value = spec.unsigned(next());
             let prefix = if spec.alternate && value != 0 { "0X" } else { "" };
             out.push_str(&spec.number(prefix, format!("{value:X}")));
         }
-        b'p' => out.push_str(&spec.pad(&format!("{:016X}", next()))),
-        b'c' | b'C' => {
+        'p' => out.push_str(&spec.pad(&format!("{:016X}", next()))),
+        'c' | 'C' => {
             let slot = next();
-            let wide = (conversion == b'C') != (spec.size == Size::Long);
+            let wide = spec.is_wide(conversion == 'C');
             let unit = if wide { u32::from(slot as u16) } else { u32::from(slot as u8) };
             out.push_str(&spec.pad(&char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER).to_string()));
         }
-        b's' | b'S' => {
-            let wide = match spec.size {
-                Size::Short => false,
-                Size::Long => true,
-                _ => conversion == b'S',
-            };
+        's' | 'S' => {
+            let wide = spec.is_wide(conversion == 'S');
             let text = text(next(), wide, spec.precision.unwrap_or(LONGEST_OUTPUT))?;
             out.push_str(&spec.text(&text));
         }
-        b'Z' => {
+        'Z' => {
             let at = next();
             let text = if at == 0 {
                 "(null)".to_owned()
@@ -243,15 +262,15 @@ fn convert(spec: Spec, conversion: u8, next: &mut dyn FnMut() -> u64, out: &mut 
             };
             out.push_str(&spec.text(&text));
         }
-        b'e' | b'E' | b'f' | b'g' | b'G' | b'a' | b'A' => {
+        'e' | 'E' | 'f' | 'g' | 'G' | 'a' | 'A' => {
             next();
             out.push('?');
         }
         // Takes its argument and writes nothing: storing through a driver's pointer from a format is no service to anyone.
-        b'n' => {
+        'n' => {
             next();
         }
-        other => out.push(char::from(other)),
+        other => out.push(other),
     }
     Ok(())
 }

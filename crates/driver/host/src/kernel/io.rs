@@ -24,6 +24,9 @@ const IO_TYPE_IRP: i16 = 6;
 const IRP_BYTES: u64 = size_of::<Irp>() as u64;
 const LOCATION_BYTES: u64 = size_of::<IoStackLocation>() as u64;
 
+/// `Parameters.Read.ByteOffset` in an IO_STACK_LOCATION.
+const BYTE_OFFSET: u64 = 24;
+
 /// Control codes of the graphics device. Each answers with one address through `Irp->UserBuffer` (METHOD_NEITHER).
 mod code {
     pub(super) const INITIALIZE_OLD: u32 = 0x23_003F;
@@ -96,21 +99,6 @@ pub(crate) fn build_control_request(
     event: u64,
     status: u64,
 ) -> Outcome<u64> {
-    let Some(at) = lock(&kernel.structures).allocate(IRP_BYTES + LOCATION_BYTES, Content::Request)? else {
-        return Ok(0);
-    };
-    let packet = Irp {
-        kind: IO_TYPE_IRP,
-        size: (IRP_BYTES + LOCATION_BYTES) as u16,
-        stack_count: 1,
-        // One beyond the last: the next location is the one below.
-        current_location: 2,
-        current_stack_location: Pointer(at + IRP_BYTES + LOCATION_BYTES),
-        user_iosb: Pointer(status),
-        user_event: Pointer(event),
-        user_buffer: Pointer(output),
-        ..Irp::default()
-    };
     let internal = internal != 0;
     let location = IoStackLocation {
         major_function: if internal {
@@ -124,6 +112,51 @@ pub(crate) fn build_control_request(
         type3_input_buffer: Pointer(input),
         device_object: Pointer(device),
         ..IoStackLocation::default()
+    };
+    build(kernel, location, output, event, status)
+}
+
+/// IoBuildSynchronousFsdRequest. Length and offset of a read or write lie where those of a control request do.
+#[expect(clippy::too_many_arguments, reason = "the prototype is Windows'")]
+pub(crate) fn build_transfer_request(
+    kernel: &Kernel,
+    major: u32,
+    device: u64,
+    buffer: u64,
+    length: u32,
+    offset: u64,
+    event: u64,
+    status: u64,
+) -> Outcome<u64> {
+    let start: u64 = if offset == 0 { 0 } else { memory::read(offset)? };
+    let location = IoStackLocation {
+        major_function: MajorFunction(major as u8),
+        output_buffer_length: length,
+        device_object: Pointer(device),
+        ..IoStackLocation::default()
+    };
+    let at = build(kernel, location, buffer, event, status)?;
+    if at != 0 {
+        memory::write(at + IRP_BYTES + BYTE_OFFSET, &start)?;
+    }
+    Ok(at)
+}
+
+fn build(kernel: &Kernel, location: IoStackLocation, buffer: u64, event: u64, status: u64) -> Outcome<u64> {
+    let Some(at) = lock(&kernel.structures).allocate(IRP_BYTES + LOCATION_BYTES, Content::Request)? else {
+        return Ok(0);
+    };
+    let packet = Irp {
+        kind: IO_TYPE_IRP,
+        size: (IRP_BYTES + LOCATION_BYTES) as u16,
+        stack_count: 1,
+        // One beyond the last: the next location is the one below.
+        current_location: 2,
+        current_stack_location: Pointer(at + IRP_BYTES + LOCATION_BYTES),
+        user_iosb: Pointer(status),
+        user_event: Pointer(event),
+        user_buffer: Pointer(buffer),
+        ..Irp::default()
     };
     memory::write(at, &packet)?;
     memory::write(at + IRP_BYTES, &location)?;

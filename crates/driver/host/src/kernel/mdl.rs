@@ -313,3 +313,21 @@ pub(crate) fn build_partial(_kernel: &Kernel, source: u64, target: u64, va: u64,
     read_pages(source.wrapping_add(skipped * PFN_SIZE), pages, &mut |pfn| runs.push(PageRun::new(pfn, 1)))?;
     write_pages(target, &runs)
 }
+
+/// MmMapLockedPages: cached, and stops when there is no room.
+pub(crate) fn map_simple(kernel: &Kernel, mdl: u64, mode: u8) -> Outcome<u64> {
+    map(kernel, mdl, mode, dxgk_abi::kernel::CachingType::CACHED.0, 0, 1, 0)
+}
+
+/// MmSizeOfMdl.
+pub(crate) fn size(_kernel: &Kernel, va: u64, bytes: u64) -> Outcome<u64> {
+    let pages = (va % PAGE_SIZE).saturating_add(bytes).div_ceil(PAGE_SIZE);
+    Ok(HEADER.saturating_add(pages.saturating_mul(PFN_SIZE)))
+}
+
+/// MmProtectMdlSystemAddress: views stay readable and writable (our choice); an MDL without a mapping is refused.
+pub(crate) fn protect(_kernel: &Kernel, mdl: u64, _protect: u32) -> Outcome<u32> {
+    let header: Mdl = memory::read(mdl)?;
+    let mapped = header.mdl_flags.contains(MdlFlags::MAPPED_TO_SYSTEM_VA);
+    Ok(if mapped { NtStatus::SUCCESS } else { NtStatus(0xC000_0019) }.0)
+}

@@ -150,3 +150,57 @@ pub(crate) fn free_contiguous(kernel: &Kernel, va: u64) -> Outcome<()> {
 pub(crate) fn free_contiguous_cached(kernel: &Kernel, va: u64, _bytes: u64, _cache: u32) -> Outcome<()> {
     free_contiguous(kernel, va)
 }
+
+/// MmAllocateContiguousNodeMemory: takes page protections instead of a cache type; there is one node.
+pub(crate) fn allocate_contiguous_node(
+    kernel: &Kernel,
+    bytes: u64,
+    lowest: u64,
+    highest: u64,
+    boundary: u64,
+    protect: u32,
+    _node: u32,
+) -> Outcome<u64> {
+    let protect = PageProtection(protect);
+    let cache = if protect.contains(PageProtection::WRITECOMBINE) {
+        CachingType::WRITE_COMBINED
+    } else if protect.contains(PageProtection::NOCACHE) {
+        CachingType::NON_CACHED
+    } else {
+        CachingType::CACHED
+    };
+    allocate_contiguous_cached(kernel, bytes, lowest, highest, boundary, cache.0)
+}
+
+/// MmAllocateContiguousMemorySpecifyCacheNode.
+pub(crate) fn allocate_contiguous_cached_node(
+    kernel: &Kernel,
+    bytes: u64,
+    lowest: u64,
+    highest: u64,
+    boundary: u64,
+    cache: u32,
+    _node: u32,
+) -> Outcome<u64> {
+    allocate_contiguous_cached(kernel, bytes, lowest, highest, boundary, cache)
+}
+
+/// MmAllocateNonCachedMemory. Contiguous here, which the page does not promise.
+pub(crate) fn allocate_noncached(kernel: &Kernel, bytes: u64) -> Outcome<u64> {
+    allocate_contiguous_cached(kernel, bytes, 0, u64::MAX, 0, CachingType::NON_CACHED.0)
+}
+
+/// MmFreeNonCachedMemory.
+pub(crate) fn free_noncached(kernel: &Kernel, va: u64, _bytes: u64) -> Outcome<()> {
+    free_contiguous(kernel, va)
+}
+
+/// MmLockPagableDataSection, MmPageEntireDriver: images are resident; what is returned stands for the section.
+pub(crate) fn lock_section(_kernel: &Kernel, va: u64) -> Outcome<u64> {
+    Ok(va)
+}
+
+/// MmLockPagableSectionByHandle, MmUnlockPagableImageSection, MmResetDriverPaging.
+pub(crate) fn section(_kernel: &Kernel, _handle: u64) -> Outcome<()> {
+    Ok(())
+}

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use dxgk_abi::kernel::{DeviceObject, DispatcherHeader, FileObject};
+use dxgk_abi::kernel::{DeviceObject, DispatcherHeader, FileObject, Kevent};
 use dxgk_abi::{NtStatus, Pointer};
 
+use super::dispatcher;
 use super::memory;
 use super::registry::KeyId;
 use super::structures::{Content, Structures};
@@ -34,6 +35,20 @@ pub(crate) enum Kind {
     File,
     /// A device.
     Device,
+    /// An event with a handle.
+    Event,
+}
+
+impl Kind {
+    /// The data export that names its type.
+    pub(crate) fn type_name(self) -> &'static str {
+        match self {
+            Self::Thread(_) => "PsThreadType",
+            Self::File => "IoFileObjectType",
+            Self::Device => "IoDeviceObjectType",
+            Self::Event => "ExEventObjectType",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,15 +83,26 @@ impl Default for Objects {
 impl Objects {
     /// A device object with one stack location, referenced once by its owner; its address.
     pub(crate) fn add_device(&mut self, structures: &mut Structures) -> Outcome<Option<u64>> {
+        self.add_device_with(structures, 0)
+    }
+
+    /// As [`add_device`](Self::add_device), with an extension of so many bytes behind it.
+    pub(crate) fn add_device_with(
+        &mut self,
+        structures: &mut Structures,
+        extension: u64,
+    ) -> Outcome<Option<u64>> {
+        let own = size_of::<DeviceObject>() as u64;
+        let Some(at) = structures.allocate(own + extension, Content::Object)? else {
+            return Ok(None);
+        };
         let device = DeviceObject {
             kind: IO_TYPE_DEVICE,
-            size: size_of::<DeviceObject>() as u16,
+            size: u16::try_from(own + extension).unwrap_or(u16::MAX),
             reference_count: 1,
             stack_size: 1,
+            device_extension: Pointer(if extension == 0 { 0 } else { at + own }),
             ..DeviceObject::default()
-        };
-        let Some(at) = structures.allocate(size_of::<DeviceObject>() as u64, Content::Object)? else {
-            return Ok(None);
         };
         memory::write(at, &device)?;
         self.entries.insert(at, Entry { kind: Kind::Device, references: 1 });
@@ -96,6 +122,16 @@ impl Objects {
         };
         memory::write(at, &file)?;
         self.entries.insert(at, Entry { kind: Kind::File, references: 1 });
+        Ok(Some(at))
+    }
+
+    /// A signaled event, referenced once; its address. `kind` 0 keeps its signal, 1 loses it to the first waiter.
+    pub(crate) fn add_event(&mut self, structures: &mut Structures, kind: u8) -> Outcome<Option<u64>> {
+        let Some(at) = structures.allocate(size_of::<Kevent>() as u64, Content::Object)? else {
+            return Ok(None);
+        };
+        memory::write(at, &dispatcher::header(at, kind, size_of::<Kevent>(), 1))?;
+        self.entries.insert(at, Entry { kind: Kind::Event, references: 1 });
         Ok(Some(at))
     }
 

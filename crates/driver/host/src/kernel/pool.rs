@@ -9,6 +9,9 @@
 //! * red zones are looked at when the block is freed; a changed byte is 0x19;
 //! * a freed small block is filled and waits in a byte-bounded quarantine before its slot is used again; a freed large
 //!   block becomes unreadable at once, and only its frames wait;
+//! * in the special form every block has pages of its own and ends where they end (blocks of a page or more, which have to
+//!   begin on a page, up to the rest of their last page), so that an overrun faults at once, and a freed block of any size
+//!   is unreadable at once;
 //! * blocks that are not zeroed are filled, so that nobody relies on zeroes.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -39,6 +42,16 @@ const SLOT_SIZES: [u64; 6] = [64, 128, 256, 512, 1024, 2048];
 const ALIGNMENT: u64 = 16;
 const CACHE_LINE: u64 = 64;
 
+/// How blocks lie.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum PoolKind {
+    /// Small blocks share pages; red zones tell of an overrun when the block is freed.
+    #[default]
+    Fast,
+    /// Every block has pages of its own, and an unreadable page behind its end.
+    Special,
+}
+
 /// How a block is to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Request {
@@ -56,8 +69,15 @@ pub(crate) struct Request {
 
 #[derive(Clone, Debug)]
 enum Place {
-    Slot { at: u64, class: usize },
-    Pages { runs: Vec<PageRun> },
+    Slot {
+        at: u64,
+        class: usize,
+    },
+    /// `at` is the first of the pages; the block may begin behind it.
+    Pages {
+        at: u64,
+        runs: Vec<PageRun>,
+    },
 }
 
 /// A live block.
@@ -97,6 +117,7 @@ pub(crate) struct Freed {
 
 /// The pool of one run.
 pub(crate) struct Pool {
+    kind: PoolKind,
     pages: Arc<dyn PoolPages>,
     space: Arc<Space>,
     live: BTreeMap<u64, Block>,
@@ -117,8 +138,9 @@ mod caller {
 const HEADER_DAMAGED: u64 = 0x20;
 
 impl Pool {
-    pub(crate) fn new(pages: Arc<dyn PoolPages>, space: Arc<Space>) -> Self {
+    pub(crate) fn new(kind: PoolKind, pages: Arc<dyn PoolPages>, space: Arc<Space>) -> Self {
         Self {
+            kind,
             pages,
             space,
             live: BTreeMap::new(),
@@ -132,10 +154,11 @@ impl Pool {
     /// A new block; its address, or `None` when memory is short.
     pub(crate) fn allocate(&mut self, request: Request, object: u64) -> Outcome<Option<u64>> {
         let bytes = request.bytes.max(1);
-        let placed = if bytes <= SMALL_LIMIT {
-            self.place_in_slot(bytes, request.cache_aligned)?
-        } else {
-            self.place_on_pages(bytes)?
+        let alignment = if request.cache_aligned { CACHE_LINE } else { ALIGNMENT };
+        let placed = match self.kind {
+            PoolKind::Fast if bytes <= SMALL_LIMIT => self.place_in_slot(bytes, alignment)?,
+            PoolKind::Fast => self.place_on_pages(bytes, PAGE_SIZE)?,
+            PoolKind::Special => self.place_on_pages(bytes, alignment)?,
         };
         let Some((va, place)) = placed else { return Ok(None) };
         memory::fill(va, bytes, if request.zeroed { 0 } else { UNINITIALIZED })?;
@@ -144,11 +167,10 @@ impl Pool {
         Ok(Some(va))
     }
 
-    fn place_in_slot(&mut self, bytes: u64, cache_aligned: bool) -> Outcome<Option<(u64, Place)>> {
-        let front = if cache_aligned { CACHE_LINE } else { ALIGNMENT };
+    fn place_in_slot(&mut self, bytes: u64, front: u64) -> Outcome<Option<(u64, Place)>> {
         let needed = front + bytes + ALIGNMENT;
         let Some(class) = SLOT_SIZES.iter().position(|size| *size >= needed) else {
-            return self.place_on_pages(bytes);
+            return self.place_on_pages(bytes, PAGE_SIZE);
         };
         let size = SLOT_SIZES.get(class).copied().unwrap_or(PAGE_SIZE);
         if self.free_slots.get(class).is_none_or(VecDeque::is_empty) && !self.grow(class, size) {
@@ -172,15 +194,21 @@ impl Pool {
         true
     }
 
-    fn place_on_pages(&mut self, bytes: u64) -> Outcome<Option<(u64, Place)>> {
+    /// A block that begins at a multiple of `alignment` as near to the end of its pages as can be, or on the first of them
+    /// where it has a page or more.
+    fn place_on_pages(&mut self, bytes: u64, alignment: u64) -> Outcome<Option<(u64, Place)>> {
         let Some(length) = bytes.checked_next_multiple_of(PAGE_SIZE) else { return Ok(None) };
         let Some(runs) = self.take_runs(length / PAGE_SIZE) else { return Ok(None) };
         let Ok(base) = self.space.map_ram(Purpose::Pool, RangeUse::Pool, &runs) else {
             runs.iter().for_each(|run| self.pages.give(*run));
             return Ok(None);
         };
-        memory::fill(base.get() + bytes, length - bytes, RED_ZONE)?;
-        Ok(Some((base.get(), Place::Pages { runs })))
+        let at = base.get();
+        let room = length - bytes;
+        let front = if bytes < PAGE_SIZE { room - room % alignment } else { 0 };
+        memory::fill(at, front, RED_ZONE)?;
+        memory::fill(at + front + bytes, room - front, RED_ZONE)?;
+        Ok(Some((at + front, Place::Pages { at, runs })))
     }
 
     /// Frames for `pages` pages, in as few runs as there are; pool need not be contiguous.
@@ -226,8 +254,8 @@ impl Pool {
         self.live.remove(&va);
         match &block.place {
             Place::Slot { .. } => memory::fill(va, block.bytes, FREED)?,
-            Place::Pages { .. } => {
-                self.space.unmap(CpuVa::new(va));
+            Place::Pages { at, .. } => {
+                self.space.unmap(CpuVa::new(*at));
             }
         }
         self.waiting_bytes += block.bytes;
@@ -242,7 +270,7 @@ impl Pool {
         let end = va + block.bytes;
         let (zone, last) = match block.place {
             Place::Slot { at, class } => (at..va, at + SLOT_SIZES.get(class).copied().unwrap_or(PAGE_SIZE)),
-            Place::Pages { .. } => (va..va, end.next_multiple_of(PAGE_SIZE)),
+            Place::Pages { at, .. } => (at..va, end.next_multiple_of(PAGE_SIZE)),
         };
         if let Some(offset) = memory::first_other(zone.start, zone.end - zone.start, RED_ZONE)? {
             return Ok(Some(zone.start + offset));
@@ -266,7 +294,7 @@ impl Pool {
                         slots.push_back(at);
                     }
                 }
-                Place::Pages { runs } => runs.iter().for_each(|run| self.pages.give(*run)),
+                Place::Pages { runs, .. } => runs.iter().for_each(|run| self.pages.give(*run)),
             }
         }
         Ok(late)

@@ -59,6 +59,22 @@ pub(crate) fn v_dbg_print_ex_with_prefix(
     print(kernel, &prefix, text, VaList::at(arguments))
 }
 
+/// DbgPrompt: nobody answers; the length of an empty answer.
+pub(crate) fn prompt(kernel: &Kernel, prompt: u64, response: u64, length: u32) -> Outcome<u32> {
+    let text: String =
+        memory::read_text(prompt, LONGEST_FORMAT)?.iter().map(|byte| char::from(*byte)).collect();
+    kernel.log(&text);
+    if length != 0 {
+        memory::write(response, &0u8)?;
+    }
+    Ok(0)
+}
+
+/// KdRefreshDebuggerNotPresent: TRUE, there is none.
+pub(crate) fn debugger_not_present(_kernel: &Kernel) -> Outcome<u8> {
+    Ok(1)
+}
+
 impl Kernel {
     /// Records text that the driver printed, one event a line, longer lines in parts.
     pub(crate) fn log(&self, text: &str) {

@@ -97,19 +97,32 @@ pub(crate) fn get_version(_kernel: &Kernel, out: u64) -> Outcome<u32> {
     Ok(NtStatus::SUCCESS.0)
 }
 
-/// wcscmp.
-pub(crate) fn compare_wide(_kernel: &Kernel, left: u64, right: u64) -> Outcome<i32> {
-    let left = memory::read_wide_text(left, LONGEST_TEXT)?;
-    let right = memory::read_wide_text(right, LONGEST_TEXT)?;
-    Ok(left.cmp(&right) as i32)
+/// RtlZeroMemory.
+pub(crate) fn zero(_kernel: &Kernel, at: u64, bytes: u64) -> Outcome<()> {
+    memory::fill(at, bytes, 0)
 }
 
-/// KeQueryPerformanceCounter: virtual time, 10 MHz.
-pub(crate) fn performance_counter(kernel: &Kernel, frequency: u64) -> Outcome<u64> {
-    if frequency != 0 {
-        memory::write(frequency, &10_000_000u64)?;
+/// RtlFillMemory.
+pub(crate) fn fill(_kernel: &Kernel, at: u64, bytes: u64, byte: u8) -> Outcome<()> {
+    memory::fill(at, bytes, byte)
+}
+
+/// RtlCompareMemory: bytes that are equal from the start on.
+pub(crate) fn compare_memory(_kernel: &Kernel, left: u64, right: u64, bytes: u64) -> Outcome<u64> {
+    let (mut one, mut other) = ([0u8; 512], [0u8; 512]);
+    let mut done = 0;
+    while done < bytes {
+        let step = (bytes - done).min(512);
+        let (one, other) = (one.get_mut(..step as usize), other.get_mut(..step as usize));
+        let (one, other) = (one.unwrap_or_default(), other.unwrap_or_default());
+        memory::read_bytes(left.wrapping_add(done), one)?;
+        memory::read_bytes(right.wrapping_add(done), other)?;
+        if let Some(at) = one.iter().zip(other.iter()).position(|(one, other)| one != other) {
+            return Ok(done + at as u64);
+        }
+        done += step;
     }
-    Ok(kernel.now())
+    Ok(bytes)
 }
 
 /// MmGetSystemRoutineAddress: by name, 0 when there is none.

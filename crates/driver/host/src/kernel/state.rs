@@ -2,26 +2,32 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use dxgk_abi::BugCheck;
+use dxgk_abi::{BugCheck, Irql};
 use dxgk_event::{Event, EventSink, ListRef, Object, ObjectKind, ObjectStep};
 use dxgk_hw::{CacheType, NoRoom, PageRun};
 
 use super::clock::Clock;
 use super::data::DataExports;
+use super::dispatcher::Waiters;
+use super::dpc::DpcQueue;
 use super::io::PortEntries;
 use super::mdl::MdlRecord;
 use super::objects::Objects;
-use super::pool::Pool;
+use super::page_list::PageList;
+use super::pool::{Pool, PoolKind};
 use super::ram::{IoSpace, PoolPages, RamFile};
 use super::registry::Registry;
 use super::space::{Space, lock};
 use super::structures::Structures;
+use super::stubs::MissingCalls;
+use super::timer::Timers;
 use super::trouble::{Outcome, Trouble};
+use super::work::Work;
 use crate::layout::{HIGHEST_USER_ADDRESS, RunGuard};
-use crate::{fiber, processor, stop};
+use crate::{fiber, processor, stop, trap};
 
 /// Object numbers of the kernel's own objects start here, so that they never meet those that the memory manager counts from 1.
 pub const FIRST_OBJECT: u64 = 1 << 48;
@@ -65,6 +71,8 @@ pub struct KernelParts {
     pub time: Arc<dyn TimePassing>,
     /// The registry as the driver finds it.
     pub registry: Registry,
+    /// How pool blocks lie.
+    pub pool: PoolKind,
 }
 
 /// A mapping or an allocation of the Mm routines.
@@ -94,6 +102,21 @@ pub struct Kernel {
     pub(crate) mdl_views: Mutex<BTreeMap<u64, u64>>,
     pub(crate) io_maps: Mutex<BTreeMap<u64, MmRecord>>,
     pub(crate) contiguous: Mutex<BTreeMap<u64, MmRecord>>,
+    pub(crate) page_lists: Mutex<BTreeMap<u64, PageList>>,
+    pub(crate) waiters: Mutex<Waiters>,
+    pub(crate) dpcs: Mutex<DpcQueue>,
+    /// Length of `dpcs`, for a look without a lock.
+    pub(crate) queued_dpcs: AtomicUsize,
+    pub(crate) timers: Mutex<Timers>,
+    /// When the next timer expires, `u64::MAX` for never; for a look without a lock.
+    pub(crate) next_timer: AtomicU64,
+    pub(crate) work: Mutex<Work>,
+    /// Named objects, in small letters; 0 for a link that leads nowhere.
+    pub(crate) names: Mutex<BTreeMap<String, u64>>,
+    /// Imports that nobody serves, by the number of their stub.
+    pub(crate) missing: Mutex<Vec<MissingCalls>>,
+    /// Something happened since the last time that all waited, which some of them may not have seen.
+    progress: AtomicBool,
     pub(crate) data: DataExports,
     pub(crate) entries: OnceLock<PortEntries>,
     /// Device objects with their registry keys.
@@ -132,7 +155,7 @@ impl Kernel {
         let main_thread = room(objects.add_thread(&mut structures, None))?;
         Ok(Self {
             events: parts.events,
-            pool: Mutex::new(Pool::new(Arc::clone(&parts.pages), Arc::clone(&space))),
+            pool: Mutex::new(Pool::new(parts.pool, Arc::clone(&parts.pages), Arc::clone(&space))),
             structures: Mutex::new(structures),
             objects: Mutex::new(objects),
             registry: Mutex::new(parts.registry),
@@ -140,6 +163,16 @@ impl Kernel {
             mdl_views: Mutex::default(),
             io_maps: Mutex::default(),
             contiguous: Mutex::default(),
+            page_lists: Mutex::default(),
+            waiters: Mutex::default(),
+            dpcs: Mutex::default(),
+            queued_dpcs: AtomicUsize::new(0),
+            timers: Mutex::default(),
+            next_timer: AtomicU64::new(u64::MAX),
+            work: Mutex::default(),
+            names: Mutex::default(),
+            missing: Mutex::default(),
+            progress: AtomicBool::new(false),
             clock: Clock::new(parts.time),
             pages: parts.pages,
             device_memory: parts.io,
@@ -163,6 +196,7 @@ impl Kernel {
         processor::set_kernel(Arc::as_ptr(self).cast());
         processor::set_current_thread(self.main_thread);
         fiber::set_idle_hook(idle);
+        trap::set_delivery_hook(interrupted);
         Installed { kernel: Arc::clone(self) }
     }
 
@@ -176,10 +210,28 @@ impl Kernel {
         let _ = self.lowered.set(told);
     }
 
+    /// The driver lowered the level: interrupts that were held back come first, then DPCs.
     pub(crate) fn lowered(&self, from: u8, to: u8) {
         if let Some(told) = self.lowered.get().filter(|_| to < from) {
             told.lowered(from, to);
         }
+        self.deliver();
+    }
+
+    /// Something happened that a waiting thread may want to look at.
+    pub(crate) fn note_progress(&self) {
+        self.progress.store(true, Ordering::Relaxed);
+    }
+
+    /// All threads wait. Whether anything has been brought about, or time has passed.
+    fn idle(&self) -> bool {
+        self.deliver();
+        if self.progress.swap(false, Ordering::Relaxed) {
+            return true;
+        }
+        let passed = self.clock.idle();
+        self.deliver();
+        passed
     }
 
     /// Leaves the port driver's state for its own callbacks to find. The first call counts.
@@ -305,7 +357,14 @@ pub fn current() -> Option<&'static Kernel> {
 }
 
 fn idle() -> bool {
-    current().is_some_and(|kernel| kernel.clock.idle())
+    current().is_some_and(Kernel::idle)
+}
+
+/// The driver was interrupted at a trap: it lowered the level there, or a device asks for it.
+fn interrupted() {
+    if let Some(kernel) = current() {
+        kernel.lowered(Irql::HIGH_LEVEL.0, processor::irql());
+    }
 }
 
 /// The kernel that an export is served by.

@@ -43,6 +43,16 @@ pub(crate) fn raise_status(_kernel: &Kernel, status: u32) -> Outcome<()> {
     Err(Trouble::Raise(NtStatus(status)))
 }
 
+/// DbgBreakPoint: without a debugger, an exception that nothing handles.
+pub(crate) fn break_point(_kernel: &Kernel) -> Outcome<()> {
+    Err(Trouble::Raise(NtStatus::BREAKPOINT))
+}
+
+/// DbgBreakPointWithStatus.
+pub(crate) fn break_point_with(kernel: &Kernel, _status: u32) -> Outcome<()> {
+    break_point(kernel)
+}
+
 /// RtlAssert: prints, and goes on, as with no debugger attached (our choice).
 pub(crate) fn assertion(kernel: &Kernel, condition: u64, file: u64, line: u32, message: u64) -> Outcome<()> {
     let text = |at: u64| -> Outcome<String> {

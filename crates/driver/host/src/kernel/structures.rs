@@ -35,6 +35,10 @@ pub(crate) enum Content {
     Object,
     /// A request with its stack locations.
     Request,
+    /// An IO_WORKITEM.
+    WorkItem,
+    /// An MDL of MmAllocatePagesForMdl, freed as pool.
+    PageList,
     /// Text and the like that the host made for the driver.
     Buffer,
 }

@@ -6,14 +6,16 @@
 use dxgk_abi::NtStatus;
 
 use super::memory;
-use super::objects::{Kind, Target};
+use super::objects::Target;
 use super::space::lock;
-use super::state::Kernel;
+use super::state::{Kernel, serving};
 use super::trouble::Outcome;
 use crate::{fiber, processor};
 
 /// NtCurrentThread(): the calling thread's pseudo-handle.
 const CURRENT_THREAD: u64 = u64::MAX - 1;
+/// The priority that every thread has.
+const NORMAL_PRIORITY: i32 = 8;
 
 /// PsCreateSystemThread. Access, attributes, process and client id make no difference: there is one system process.
 #[expect(clippy::too_many_arguments, reason = "the prototype is Windows'")]
@@ -51,6 +53,8 @@ pub(crate) fn create(
 
 /// PsTerminateSystemThread: ends the calling thread; does not return.
 pub(crate) fn terminate(_status: u32) -> u32 {
+    const NUMBER: u16 = super::exports::index_of("PsTerminateSystemThread");
+    serving().check_level(NUMBER, dxgk_abi::Irql::PASSIVE_LEVEL);
     fiber::exit()
 }
 
@@ -74,13 +78,8 @@ pub(crate) fn reference_by_handle(
         Some(Target::Key(_)) => return Ok(NtStatus::OBJECT_TYPE_MISMATCH.0),
         Some(Target::Object(address)) => address,
     };
-    let name = match lock(&kernel.objects).kind(address) {
-        Some(Kind::Thread(_)) => "PsThreadType",
-        Some(Kind::File) => "IoFileObjectType",
-        Some(Kind::Device) => "IoDeviceObjectType",
-        None => return Ok(NtStatus::INVALID_HANDLE.0),
-    };
-    if kind != 0 && kernel.data.object_type(name) != Some(kind) {
+    let Some(found) = lock(&kernel.objects).kind(address) else { return Ok(NtStatus::INVALID_HANDLE.0) };
+    if kind != 0 && kernel.data.object_type(found.type_name()) != Some(kind) {
         return Ok(NtStatus::OBJECT_TYPE_MISMATCH.0);
     }
     lock(&kernel.objects).reference(address)?;
@@ -130,10 +129,77 @@ pub(crate) fn dereference_with_tag(kernel: &Kernel, object: u64, _tag: u32) -> O
 
 /// KeSetPriorityThread: the priority before; threads take turns whatever their priority is.
 pub(crate) fn set_priority(_kernel: &Kernel, _thread: u64, _priority: i32) -> Outcome<i32> {
-    Ok(8)
+    Ok(NORMAL_PRIORITY)
 }
 
 /// KeGetCurrentThread, PsGetCurrentThread.
 pub(crate) fn current(_kernel: &Kernel) -> Outcome<u64> {
     Ok(processor::current_thread())
+}
+
+/// PsGetCurrentThreadId: threads are numbered in the order of their start, in multiples of 4 as Windows does.
+pub(crate) fn current_id(_kernel: &Kernel) -> Outcome<u64> {
+    Ok(8 + 4 * u64::from(fiber::current().0))
+}
+
+/// PsGetCurrentProcessId: everything runs in the system process, whose number is 4.
+pub(crate) fn process_id(_kernel: &Kernel) -> Outcome<u64> {
+    Ok(4)
+}
+
+/// PsGetCurrentProcess, IoGetCurrentProcess: the system process; an opaque object.
+pub(crate) fn process(kernel: &Kernel) -> Outcome<u64> {
+    Ok(kernel.data.system_process())
+}
+
+/// KeSetSystemAffinityThreadEx: the affinity before; there is one processor, number 0.
+pub(crate) fn affinity(_kernel: &Kernel, _affinity: u64) -> Outcome<u64> {
+    Ok(1)
+}
+
+/// KeSetSystemAffinityThread, KeRevertToUserAffinityThreadEx.
+pub(crate) fn set_affinity(_kernel: &Kernel, _affinity: u64) -> Outcome<()> {
+    Ok(())
+}
+
+/// KeRevertToUserAffinityThread.
+pub(crate) fn revert_affinity(_kernel: &Kernel) -> Outcome<()> {
+    Ok(())
+}
+
+/// KeQueryPriorityThread.
+pub(crate) fn priority(_kernel: &Kernel, _thread: u64) -> Outcome<i32> {
+    Ok(NORMAL_PRIORITY)
+}
+
+/// KeSetBasePriorityThread: the increment before.
+pub(crate) fn set_base_priority(_kernel: &Kernel, _thread: u64, _increment: i32) -> Outcome<i32> {
+    Ok(0)
+}
+
+/// ObReferenceObjectByPointerWithTag.
+pub(crate) fn reference_by_pointer_with_tag(
+    kernel: &Kernel,
+    object: u64,
+    access: u32,
+    kind: u64,
+    mode: u8,
+    _tag: u32,
+) -> Outcome<u32> {
+    super::device::reference_by_pointer(kernel, object, access, kind, mode)
+}
+
+/// ObDereferenceObjectDeferDelete: deleting an object here takes no lower level, so it is not deferred.
+pub(crate) fn dereference_later(kernel: &Kernel, object: u64) -> Outcome<()> {
+    dereference(kernel, object).map(drop)
+}
+
+/// ObDereferenceObjectDeferDeleteWithTag.
+pub(crate) fn dereference_later_with_tag(kernel: &Kernel, object: u64, _tag: u32) -> Outcome<()> {
+    dereference_later(kernel, object)
+}
+
+/// ExGetPreviousMode: drivers are called by the kernel.
+pub(crate) fn previous_mode(_kernel: &Kernel) -> Outcome<u8> {
+    Ok(0)
 }

@@ -18,7 +18,7 @@ use dxgk_hw::{CacheType, CpuVa, PAGE_SIZE, PageRun, Pfn, PhysAddr};
 
 use super::memory;
 use super::space::lock;
-use super::{Installed, IoSpace, Kernel, KernelParts, PoolPages, RamFile, Registry, TimePassing};
+use super::{Installed, IoSpace, Kernel, KernelParts, PoolKind, PoolPages, RamFile, Registry, TimePassing};
 use crate::layout::RunGuard;
 use crate::{CallOutcome, Processor, StopReason, call_driver};
 
@@ -161,6 +161,10 @@ impl Bench {
     }
 
     fn with(scattered: bool, registry: Registry) -> Self {
+        Self::with_pool(scattered, registry, PoolKind::Fast)
+    }
+
+    fn with_pool(scattered: bool, registry: Registry, pool: PoolKind) -> Self {
         let run = RunGuard::acquire();
         let processor = Processor::attach(&run).expect("a processor");
         let file = tempfile::tempfile().expect("a file");
@@ -175,6 +179,7 @@ impl Bench {
             io: Arc::clone(&device) as Arc<dyn IoSpace>,
             time: Arc::clone(&time) as Arc<dyn TimePassing>,
             registry,
+            pool,
         };
         let kernel = Arc::new(Kernel::new(parts, &run).expect("a kernel"));
         let scratch = kernel.space().map_host(1 << 16).expect("scratch memory").get();
