@@ -321,6 +321,7 @@ pub fn exit() -> ! {
     if let Some(slot) = run.fibers.borrow_mut().get_mut(run.current.get()) {
         slot.state = State::Ended;
     }
+    run.exceptions.forget(run.current.get());
     loop {
         // The stack stays this fiber's until another one executes; `spawn` never takes the current one.
         match run.next_live(run.current.get()) {

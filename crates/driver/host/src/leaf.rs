@@ -94,6 +94,17 @@ pub extern "win64" fn memcmp(left: u64, right: u64, count: u64) -> i32 {
 
 /// If the registers are those of a fault in one of these routines, makes them those of its caller after the call.
 pub(crate) fn pretend_at_caller(registers: &mut Registers) {
+    if crate::seh::capture_context_contains(registers.rip) {
+        let [_, _, _, _, rsp, ..] = &mut registers.gpr;
+        // Its only push may be pending: the context was not writable then.
+        let pushed = if registers.rip == crate::seh::capture_context_address() + 1 { 8 } else { 0 };
+        *rsp = rsp.wrapping_add(pushed);
+        if let Ok(rip) = crate::guarded::read_struct::<u64>(*rsp) {
+            *rsp = rsp.wrapping_add(8);
+            registers.rip = rip;
+        }
+        return;
+    }
     let routines = [memmove as *const () as u64, memset as *const () as u64, memcmp as *const () as u64];
     if !routines.iter().any(|&start| registers.rip >= start && registers.rip - start < BYTES) {
         return;

@@ -4,7 +4,7 @@
 //! * [`processor`]: the block at `gs`; [`mod@thunk`]: doors from the driver to Rust; [`call`]: from Rust to the driver;
 //!   [`fiber`]: its threads; [`stop`]: the way out.
 //! * [`trap`]: signals as traps, register windows, guards, ports; [`unwind`]: stack walks; [`guarded`]: the driver's pointers;
-//!   [`leaf`]: routines lent to it.
+//!   [`leaf`]: routines lent to it; [`seh`]: its own exception handlers.
 //! * [`sandbox`]: what the process may still do once driver code runs.
 //!
 //! Driver code is foreign machine code in our address space. By accident it is caught by page protection, traps and guarded
@@ -27,6 +27,7 @@ pub mod platform;
 pub mod processor;
 mod run;
 pub mod sandbox;
+pub mod seh;
 pub mod sink;
 pub mod stop;
 mod switch;

@@ -5,6 +5,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use crate::fiber::Slot;
 use crate::layout::{LayoutError, Region};
 use crate::processor::Block;
+use crate::seh::Exceptions;
 use crate::stop::StopReason;
 use crate::trap::Watches;
 
@@ -29,6 +30,7 @@ pub struct Run {
     pub(crate) idle_hook: Cell<Option<fn() -> bool>>,
     pub(crate) delivery_hook: Cell<Option<fn()>>,
     pub(crate) watches: Watches,
+    pub(crate) exceptions: Exceptions,
 }
 
 /// A call that the first fiber is to make.
@@ -65,6 +67,7 @@ impl Run {
             idle_hook: Cell::default(),
             delivery_hook: Cell::default(),
             watches: Watches::default(),
+            exceptions: Exceptions::default(),
         };
         run.add_stacks(stacks)?;
         Ok(run)
@@ -73,6 +76,11 @@ impl Run {
     /// Why the run stopped, if it did.
     pub fn stopped(&self) -> Option<&StopReason> {
         self.stopped.get()
+    }
+
+    /// Exceptions that the driver's own handlers took so far.
+    pub fn handled_exceptions(&self) -> u64 {
+        self.exceptions.handled()
     }
 
     pub(crate) fn set_stopped(&self, reason: StopReason) {

@@ -27,6 +27,29 @@ pub struct Registers {
 
 const RSP: usize = 4;
 
+/// What undoing frames changes: the integer registers, and the vector registers that functions preserve.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct State {
+    pub(crate) registers: Registers,
+    /// The low 128 bits of each.
+    pub(crate) vectors: [[u64; 2]; 16],
+}
+
+/// What a frame's tables say of it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Unwound {
+    /// Address of its function table entry; 0 for a leaf, which has neither a frame nor a handler.
+    pub(crate) function: u64,
+    /// What locals are found from: the stack or frame pointer after the prologue.
+    pub(crate) establisher: u64,
+    /// Bit 0: the handler is for exceptions; bit 1: for unwinding. 0 in prologues and epilogues.
+    pub(crate) kinds: u8,
+    /// Address of the handler.
+    pub(crate) handler: u64,
+    /// Address of the data that follows its entry.
+    pub(crate) handler_data: u64,
+}
+
 impl Registers {
     /// The caller of an entry thunk, just after its call instruction.
     pub fn of_capture(capture: &Capture) -> Self {
@@ -43,6 +66,12 @@ impl Registers {
         let value = word(self.gpr[RSP])?;
         self.gpr[RSP] = self.gpr[RSP].wrapping_add(8);
         Some(value)
+    }
+
+    /// Returns from a function that has nothing on the stack.
+    pub(crate) fn leave(&mut self) -> Option<()> {
+        self.rip = self.pop()?;
+        Some(())
     }
 
     fn set(&mut self, register: u8, value: u64) {
@@ -95,24 +124,25 @@ impl StackTrace {
     /// The trace from a state of the processor: its rip first.
     pub fn walk(start: &Registers) -> Self {
         let mut trace = Self::default();
-        let mut registers = *start;
+        let mut state = State { registers: *start, ..State::default() };
         for slot in &mut trace.frames {
+            let registers = &mut state.registers;
             if registers.rip == 0 {
                 break;
             }
             let module = modules::find(registers.rip);
             // An unknown address, or our own, is worth showing only where the processor really was.
-            if registers != *start && module.is_none_or(|module| module.exceptions == 0) {
+            if *registers != *start && module.is_none_or(|module| module.exceptions == 0) {
                 break;
             }
             *slot = Frame::at(registers.rip);
             let stack = registers.gpr[RSP];
             let stepped = match module {
-                Some(module) => step(&module, &mut registers),
+                Some(module) => step(&module, &mut state).map(|_| ()),
                 // A call through a bad pointer: the caller's address is on top of the stack.
-                None => registers.pop().map(|rip| registers.rip = rip),
+                None => registers.leave(),
             };
-            if stepped.is_none() || registers.gpr[RSP] <= stack {
+            if stepped.is_none() || state.registers.gpr[RSP] <= stack {
                 break;
             }
         }
@@ -154,8 +184,26 @@ fn half(address: u64) -> Option<u32> {
     guarded::read_struct::<u32>(address).ok()
 }
 
-/// The function table entry of `rva`: begin, and the rva of its unwind information.
-fn function(module: &Module, rva: u32) -> Option<(u32, u32)> {
+/// A function table entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Function {
+    /// Its address.
+    at: u64,
+    /// Relative virtual address of the function.
+    begin: u32,
+    /// Of its unwind information.
+    info: u32,
+}
+
+/// Address of the function table entry that covers `address`, and the base of its module (`RtlLookupFunctionEntry`).
+pub(crate) fn lookup(address: u64) -> Option<(u64, u64)> {
+    let module = modules::find(address).filter(|module| module.exceptions != 0)?;
+    let rva = u32::try_from(address - module.base).ok()?;
+    function(&module, rva).map(|function| (function.at, module.base))
+}
+
+/// The function table entry of `rva`.
+fn function(module: &Module, rva: u32) -> Option<Function> {
     let (mut low, mut high) = (0, module.exception_bytes / 12);
     while low < high {
         let middle = low + (high - low) / 2;
@@ -166,38 +214,64 @@ fn function(module: &Module, rva: u32) -> Option<(u32, u32)> {
         } else if rva >= end {
             low = middle + 1;
         } else {
-            return Some((begin, half(entry + 8)?));
+            return Some(Function { at: entry, begin, info: half(entry + 8)? });
         }
     }
     None
 }
 
 /// Goes from one frame to its caller's.
-fn step(module: &Module, registers: &mut Registers) -> Option<()> {
+pub(crate) fn step(module: &Module, state: &mut State) -> Option<Unwound> {
     if module.exceptions == 0 {
         return None;
     }
-    let rva = u32::try_from(registers.rip - module.base).ok()?;
-    if let Some((begin, mut info)) = function(module, rva) {
-        if epilogue(module, registers) {
-            return Some(());
+    let rva = u32::try_from(state.registers.rip.checked_sub(module.base)?).ok()?;
+    let Some(Function { at, begin, mut info }) = function(module, rva) else {
+        state.registers.leave()?;
+        return Some(Unwound::default());
+    };
+    let mut unwound = Unwound { function: at, establisher: state.registers.gpr[RSP], ..Unwound::default() };
+    if epilogue(module, &mut state.registers) {
+        return Some(unwound);
+    }
+    let mut executed = Some(rva - begin);
+    let mut in_body = true;
+    // A chain is short; a damaged one may be a ring.
+    for round in 0..32 {
+        // An odd address is that of another function's entry, whose information counts.
+        if info & 1 != 0 {
+            info = half(module.base + u64::from(info & !1) + 8)?;
         }
-        let mut executed = Some(rva - begin);
-        // A chain is short; a damaged one may be a ring.
-        for _ in 0..32 {
-            // An odd address is that of another function's entry, whose information counts.
-            if info & 1 != 0 {
-                info = half(module.base + u64::from(info & !1) + 8)?;
+        let header = module.base + u64::from(info);
+        let [first, prologue, count, _] = half(header)?.to_le_bytes();
+        let undone = undo(module, info, executed, state)?;
+        if round == 0 {
+            unwound.establisher = undone.base;
+            in_body = rva - begin >= u32::from(prologue);
+        }
+        match undone.next {
+            Next::Return => {
+                let kinds = first >> 3 & 3;
+                if in_body && kinds != 0 {
+                    let at = header + 4 + u64::from(count).next_multiple_of(2) * 2;
+                    unwound.kinds = kinds;
+                    unwound.handler = module.base + u64::from(half(at)?);
+                    unwound.handler_data = at + 4;
+                }
+                break;
             }
-            match undo(module, info, executed, registers)? {
-                Next::Return => break,
-                Next::Interrupted => return Some(()),
-                Next::Chained(parent) => (info, executed) = (parent, None),
-            }
+            Next::Interrupted => return Some(unwound),
+            Next::Chained(parent) => (info, executed) = (parent, None),
         }
     }
-    registers.rip = registers.pop()?;
-    Some(())
+    state.registers.leave()?;
+    Some(unwound)
+}
+
+struct Undone {
+    next: Next,
+    /// What the frame's saves are relative to.
+    base: u64,
 }
 
 enum Next {
@@ -210,9 +284,10 @@ enum Next {
 }
 
 /// Undoes the part of a prologue that was executed; `None` for all of it.
-fn undo(module: &Module, info: u32, executed: Option<u32>, registers: &mut Registers) -> Option<Next> {
+fn undo(module: &Module, info: u32, executed: Option<u32>, state: &mut State) -> Option<Undone> {
+    let State { registers, vectors } = state;
     let at = module.base + u64::from(info);
-    let [first, _prologue, count, frame] = half(at)?.to_le_bytes();
+    let [first, prologue, count, frame] = half(at)?.to_le_bytes();
     let (frame_register, frame_offset) = (frame & 15, u64::from(frame >> 4) * 16);
     let slot = |index: u64| guarded::read_struct::<u16>(at + 4 + index * 2).ok();
     let count = u64::from(count);
@@ -220,6 +295,10 @@ fn undo(module: &Module, info: u32, executed: Option<u32>, registers: &mut Regis
 
     // Saves are relative to the stack pointer after the prologue, or to the frame pointer once that is set.
     let mut base = registers.gpr[RSP];
+    let complete = first >> 3 & 4 != 0 || executed.is_none_or(|executed| executed >= u32::from(prologue));
+    if frame_register != 0 && complete {
+        base = registers.get(frame_register).wrapping_sub(frame_offset);
+    }
     let mut index = 0;
     while index < count {
         let [offset, code] = slot(index)?.to_le_bytes();
@@ -249,6 +328,13 @@ fn undo(module: &Module, info: u32, executed: Option<u32>, registers: &mut Regis
                 2 => registers.gpr[RSP] = registers.gpr[RSP].wrapping_add(u64::from(operand) * 8 + 8),
                 3 => registers.gpr[RSP] = base,
                 4 | 5 => registers.set(operand, word(base.wrapping_add(scaled(8)?))?),
+                8 | 9 => {
+                    let saved = base.wrapping_add(scaled(16)?);
+                    let value = [word(saved)?, word(saved.wrapping_add(8))?];
+                    if let Some(slot) = vectors.get_mut(usize::from(operand)) {
+                        *slot = value;
+                    }
+                }
                 10 => {
                     if operand == 1 {
                         registers.pop()?;
@@ -256,9 +342,9 @@ fn undo(module: &Module, info: u32, executed: Option<u32>, registers: &mut Regis
                     let stack = registers.gpr[RSP];
                     registers.rip = word(stack)?;
                     registers.gpr[RSP] = word(stack.wrapping_add(24))?;
-                    return Some(Next::Interrupted);
+                    return Some(Undone { next: Next::Interrupted, base });
                 }
-                // Saved vector registers and the epilogue descriptions of version 2: nothing that a walk needs.
+                // The epilogue descriptions of version 2: epilogues are recognised by their instructions.
                 _ => {}
             }
         }
@@ -266,9 +352,9 @@ fn undo(module: &Module, info: u32, executed: Option<u32>, registers: &mut Regis
     }
     if first >> 3 & 4 != 0 {
         let parent = at + 4 + count.next_multiple_of(2) * 2;
-        return Some(Next::Chained(half(parent + 8)?));
+        return Some(Undone { next: Next::Chained(half(parent + 8)?), base });
     }
-    Some(Next::Return)
+    Some(Undone { next: Next::Return, base })
 }
 
 /// Slots that an unwind code occupies; `None` for an unknown one.
@@ -337,7 +423,8 @@ fn leaves(module: &Module, rip: u64, jump: &iced_x86::Instruction) -> bool {
         Code::Jmp_rm64 => true,
         Code::Jmp_rel8_64 | Code::Jmp_rel32_64 => {
             let begin = |address: u64| {
-                u32::try_from(address.wrapping_sub(module.base)).ok().and_then(|rva| function(module, rva))
+                let rva = u32::try_from(address.wrapping_sub(module.base)).ok()?;
+                function(module, rva).map(|function| function.begin)
             };
             begin(rip) != begin(jump.near_branch_target())
         }

@@ -63,6 +63,8 @@ pub(super) struct Headers {
     pub(super) header_bytes: u32,
     pub(super) entry: u32,
     pub(super) subsystem: u16,
+    /// The linker left out the relocations: the image can only be at its preferred base.
+    pub(super) stripped: bool,
     pub(super) sections: Vec<Section>,
     directories: Vec<(u32, u32)>,
 }
@@ -101,6 +103,7 @@ impl Headers {
             header_bytes,
             entry: optional.address_of_entry_point.get(LE),
             subsystem: optional.subsystem.get(LE),
+            stripped: nt.file_header.characteristics.get(LE) & pe::IMAGE_FILE_RELOCS_STRIPPED != 0,
             sections,
             directories: directories.iter().map(directory).collect(),
         };

@@ -19,7 +19,8 @@ pub(super) fn relocate(image: &mut Bytes, headers: &Headers, base: u64) -> Resul
     let delta = base.wrapping_sub(headers.preferred_base);
     let damaged = LoadError::Directory("relocation");
     let Some((start, size)) = headers.directory(Directory::RELOCATION) else {
-        return if delta == 0 { Ok(()) } else { Err(LoadError::NotRelocatable) };
+        // An image without addresses in it has none either.
+        return if delta == 0 || !headers.stripped { Ok(()) } else { Err(LoadError::NotRelocatable) };
     };
     let end = start.checked_add(size).ok_or_else(|| damaged.clone())?;
     let mut block = start;

@@ -138,6 +138,16 @@ impl<'a> Interrupted<'a> {
         unsafe { self.context.uc_mcontext.fpregs.as_mut() }
     }
 
+    /// The floating-point state as FXSAVE writes it; zeroes when the kernel saved none.
+    pub(super) fn float_bytes(&self) -> [u8; 512] {
+        let mut bytes = [0; 512];
+        let at = self.context.uc_mcontext.fpregs as u64;
+        if crate::guarded::read(at, &mut bytes).is_err() {
+            bytes = [0; 512];
+        }
+        bytes
+    }
+
     /// A vector register's low 128 bits, as two words.
     pub(super) fn xmm(&mut self, register: Register) -> Option<[u64; 2]> {
         let number = register.is_xmm().then(|| register.number())?;
@@ -183,6 +193,14 @@ impl<'a> Interrupted<'a> {
         self.set_gpr(4, to);
         self.set_rip(crate::switch::resume as *const () as u64);
         // Direction, alignment check and single step are the driver's, not ours.
+        self.set_flags(self.flags() & !0x4_0500);
+    }
+
+    /// Makes the thread go on in `routine`, with `frame` as stack pointer and first argument.
+    pub(super) fn enter(&mut self, routine: u64, frame: u64) {
+        self.set_gpr(7, frame);
+        self.set_gpr(4, frame);
+        self.set_rip(routine);
         self.set_flags(self.flags() & !0x4_0500);
     }
 

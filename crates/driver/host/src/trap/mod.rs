@@ -162,8 +162,13 @@ fn handle(interrupted: &mut Interrupted<'_>, block: &'static Block, run: &'stati
             true
         }
         classify::Verdict::Stop(reason) if by_driver => {
-            run.set_stopped(reason);
-            interrupted.resume(run.host.get());
+            match crate::seh::begin(run, Box::new(reason), &interrupted.float_bytes()) {
+                Ok(entry) => interrupted.enter(entry.rip, entry.frame),
+                Err(reason) => {
+                    run.set_stopped(*reason);
+                    interrupted.resume(run.host.get());
+                }
+            }
             true
         }
         classify::Verdict::Stop(_) | classify::Verdict::NotOurs => false,

@@ -115,6 +115,17 @@ fn missing_imports_are_listed_together() {
 }
 
 #[test]
+fn stripped_relocations_are_told_from_none_needed() {
+    let mut file = pe::driver(&[]);
+    // Neither relocations nor the cookie, which needs one.
+    file[0x58 + 112 + 5 * 8..][..8].fill(0);
+    file[0x58 + 112 + 10 * 8..][..8].fill(0);
+    assert_eq!(with_region(|region| load(&file, region).map(|_| ())), Ok(()));
+    file[0x56] |= 1;
+    assert_eq!(with_region(|region| load(&file, region).map(|_| ())), Err(LoadError::NotRelocatable));
+}
+
+#[test]
 fn files_that_are_no_drivers_are_named_for_what_they_are() {
     let sound = pe::driver(&[]);
     let with = |at: usize, bytes: &[u8]| {
@@ -134,7 +145,6 @@ fn files_that_are_no_drivers_are_named_for_what_they_are() {
     assert_eq!(with(section(0) + 39, &[0xE0]), Ok(vec![LoadWarning::WritableCode(".text".to_owned())]));
     assert_eq!(with(section(1) + 12, &[0, 0x10]), Err(LoadError::SectionsOverlap(".rdata".to_owned())));
     assert_eq!(with(section(4) + 12, &[0, 0x60]), Err(LoadError::SectionOutside(".reloc".to_owned())));
-    assert_eq!(with(0x58 + 112 + 5 * 8, &[0; 8]), Err(LoadError::NotRelocatable));
     assert_eq!(with(0x58 + 112 + 8, &[0, 0, 0x10]), Err(LoadError::Directory("import")));
     assert_eq!(with(0x58 + 112 + 3 * 8, &[0xF0, 0x5F]), Err(LoadError::Directory("exception")));
     let truncated = with_region(|region| load(&sound[..sound.len() - 0x200], region).err());

@@ -1,9 +1,11 @@
 //! The low level of the driver host, run on machine code.
 
 mod calls;
+mod exceptions;
 mod fibers;
 mod image;
 mod layout;
 mod pe;
+mod portable;
 mod registers;
 mod sandbox;
