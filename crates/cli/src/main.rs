@@ -3,6 +3,7 @@
 mod iopt;
 mod report;
 mod run;
+mod symbols;
 mod usage;
 
 use std::io::Write;

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use dxgk_abi::{BugCheck as BugCheckCode, InterfaceVersion};
 use dxgk_event::{ModeChoice, ModeReason, StopCause, Who};
-use dxgk_verify::{Finding, Modules, Severity};
+use dxgk_verify::{Finding, Severity};
 use serde::Serialize;
 
 use super::outcome::Outcome;
-use super::places;
+use super::places::Places;
 use crate::run::config::{DeviceChoice, RunConfig};
 use crate::run::session::{Session, StopSeen, callback_name};
+use crate::symbols::{At, Symbols};
 
 /// Version of this structure.
 const SCHEMA: u32 = 1;
@@ -30,6 +31,8 @@ pub(crate) struct Report {
     pub(crate) dma: Dma,
     pub(crate) findings: Vec<FindingReport>,
     pub(crate) log: Vec<String>,
+    /// What is to be said of the symbols, such as that they are of another build.
+    pub(crate) symbols: Vec<String>,
 }
 
 #[derive(Serialize, Debug)]
@@ -108,7 +111,8 @@ pub(crate) struct FindingReport {
     pub(crate) count: u64,
 }
 
-/// `function`, `file` and `line` are null until symbols are read.
+/// `offset` is the address as it was seen: where a call returns to, or the instruction that trapped. `function`, `file` and
+/// `line` are of the call or instruction itself, and null without symbols.
 #[derive(Serialize, Debug)]
 pub(crate) struct Location {
     pub(crate) module: Option<String>,
@@ -116,6 +120,12 @@ pub(crate) struct Location {
     pub(crate) function: Option<String>,
     pub(crate) file: Option<String>,
     pub(crate) line: Option<u32>,
+    /// The functions at the address, innermost first, when some are inlined into others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) inlined: Vec<String>,
+    /// Those of them that are the driver's own and called `function`.
+    #[serde(skip)]
+    pub(crate) callers: Vec<String>,
     pub(crate) stack: Vec<String>,
 }
 
@@ -141,8 +151,9 @@ impl Report {
         sha256: Option<String>,
         outcome: Outcome,
         session: &Session,
+        symbols: &Symbols,
     ) -> Self {
-        let modules = session.verifier.modules();
+        let places = Places { modules: session.verifier.modules(), symbols, sites: &session.sites };
         let mut findings: Vec<&Finding> = session.verifier.findings().iter().collect();
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         Self {
@@ -151,7 +162,7 @@ impl Report {
             machine: machine(config, session),
             outcome,
             failure: session.told_failure(),
-            bugcheck: session.machine_stop().map(|stop| bug_check(stop, modules)),
+            bugcheck: session.machine_stop().map(|stop| bug_check(stop, &places)),
             life: session
                 .life
                 .iter()
@@ -180,8 +191,10 @@ impl Report {
                 bytes: session.dma.bytes,
                 faults: session.dma.faults,
             },
-            findings: findings.into_iter().map(|finding| finding_report(finding, modules)).collect(),
+            findings: findings.into_iter().map(|finding| finding_report(finding, &places)).collect(),
             log: session.log.clone(),
+            // Last: the addresses above are what makes the symbols be read.
+            symbols: symbols.notes(),
         }
     }
 }
@@ -252,7 +265,7 @@ fn reason_text(reason: ModeReason) -> &'static str {
     }
 }
 
-fn bug_check(seen: &StopSeen, modules: &Modules) -> BugCheck {
+fn bug_check(seen: &StopSeen, places: &Places<'_>) -> BugCheck {
     const NAMES: [&str; 18] = [
         "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
         "r14", "r15", "rip", "eflags",
@@ -270,25 +283,14 @@ fn bug_check(seen: &StopSeen, modules: &Modules) -> BugCheck {
             StopCause::Sandbox => "sandbox",
             StopCause::Host => "host",
         },
-        place: location(seen.rip, &seen.stack, modules),
+        place: places.location(seen.rip, At::of_stop(seen.stop.cause), &seen.stack),
         address: hex(seen.stop.address),
         registers: NAMES.iter().copied().zip(seen.registers.iter().map(|word| hex(*word))).collect(),
     }
 }
 
-fn location(rip: u64, stack: &[u64], modules: &Modules) -> Location {
-    let found = modules.find(rip);
-    Location {
-        module: found.map(|(module, _)| module.name.clone()),
-        offset: hex(found.map_or(rip, |(_, offset)| offset)),
-        function: None,
-        file: None,
-        line: None,
-        stack: stack.iter().map(|address| places::address(modules, *address)).collect(),
-    }
-}
-
-fn finding_report(finding: &Finding, modules: &Modules) -> FindingReport {
+fn finding_report(finding: &Finding, places: &Places<'_>) -> FindingReport {
+    let at = places.at(finding.place.rip, &finding.history);
     FindingReport {
         rule: finding.rule.id,
         severity: match finding.severity {
@@ -302,7 +304,7 @@ fn finding_report(finding: &Finding, modules: &Modules) -> FindingReport {
             Who::Port => "port",
         },
         message: finding.message.clone(),
-        place: location(finding.place.rip, &finding.place.stack, modules),
+        place: places.location(finding.place.rip, at, &finding.place.stack),
         object: finding.object.as_ref().map(|object| ObjectReport {
             kind: object.kind,
             handle: hex(object.handle),
@@ -311,11 +313,7 @@ fn finding_report(finding: &Finding, modules: &Modules) -> FindingReport {
         history: finding
             .history
             .iter()
-            .map(|entry| History {
-                what: entry.what.clone(),
-                at: entry.boundary,
-                place: places::place(&entry.place),
-            })
+            .map(|entry| History { what: entry.what.clone(), at: entry.boundary, place: places.step(entry) })
             .collect(),
         documentation: finding.rule.documentation.to_vec(),
         windows: finding.rule.windows,

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::json::{FindingReport, Report};
+use super::json::{FindingReport, Location, Report};
 use super::names;
 use super::outcome::Outcome;
+use super::places::short;
 
 /// How it looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +47,10 @@ pub(crate) fn render(report: &Report, style: Style) -> String {
     }
     for (index, finding) in report.findings.iter().enumerate() {
         one_finding(&mut out, index + 1, finding, style);
+    }
+    for note in &report.symbols {
+        line(&mut out, "");
+        line(&mut out, &format!("{} {note}", style.paint(YELLOW, "symbols:")));
     }
     summary(&mut out, report, style);
     out
@@ -99,11 +104,8 @@ fn stopped(out: &mut String, stop: &super::json::BugCheck, style: Style) {
     line(out, "");
     line(out, &format!("{} {} {} ({parameters})", style.paint(RED, "BUG CHECK"), stop.code, stop.name));
     line(out, &format!("  cause     {}", stop.cause));
-    let module = stop.place.module.as_deref().unwrap_or("?");
-    line(out, &format!("  where     {module}+{}, address {}", stop.place.offset, stop.address));
-    if !stop.place.stack.is_empty() {
-        line(out, &format!("  stack     {}", stop.place.stack.join(" < ")));
-    }
+    line(out, &format!("  address   {}", stop.address));
+    place(out, &stop.place, style, 2);
     let registers: Vec<String> =
         stop.registers.iter().map(|(name, value)| format!("{name}={value}")).collect();
     for row in registers.chunks(6) {
@@ -123,14 +125,7 @@ fn one_finding(out: &mut String, number: usize, finding: &FindingReport, style: 
             style.paint(BOLD, &finding.message)
         ),
     );
-    let place = match &finding.place.module {
-        Some(module) => format!("{module}+{}", finding.place.offset),
-        None => finding.place.offset.clone(),
-    };
-    line(out, &format!("   where    {place}"));
-    if !finding.place.stack.is_empty() {
-        line(out, &format!("   stack    {}", finding.place.stack.join(" < ")));
-    }
+    place(out, &finding.place, style, 3);
     if let Some(object) = &finding.object {
         line(out, &format!("   object   {} {}, {} bytes", object.kind, object.handle, object.size));
     }
@@ -142,6 +137,35 @@ fn one_finding(out: &mut String, number: usize, finding: &FindingReport, style: 
     line(out, &format!("   Windows  {}", finding.windows));
     line(out, &format!("   see      {}", finding.documentation.join("; ")));
     line(out, &format!("   mend     {}", style.paint(BOLD, &finding.fix)));
+}
+
+/// Where it is, and who called; under `--verbose` also what was inlined there.
+fn place(out: &mut String, place: &Location, style: Style, indent: usize) {
+    let raw = match &place.module {
+        Some(module) => format!("{module}+{}", place.offset),
+        None => place.offset.clone(),
+    };
+    let mut source = String::new();
+    if let Some(file) = &place.file {
+        let number = place.line.map(|number| format!(":{number}")).unwrap_or_default();
+        source = format!(" ({}{number})", short(file));
+    }
+    let function = place.function.as_deref().unwrap_or("");
+    list(out, "where", &[format!("{raw}  {function}{source}").trim_end().to_owned()], indent);
+    list(out, "from", &place.callers, indent);
+    if style.verbose {
+        list(out, "inlined", &place.inlined, indent);
+    }
+    list(out, "stack", &place.stack, indent);
+}
+
+/// A name, and one or more lines beside it.
+fn list(out: &mut String, name: &str, lines: &[String], indent: usize) {
+    const COLUMN: usize = 12;
+    for (index, text) in lines.iter().enumerate() {
+        let head = if index == 0 { name } else { "" };
+        line(out, &format!("{:<COLUMN$}{text}", format!("{:indent$}{head}", "")));
+    }
 }
 
 fn summary(out: &mut String, report: &Report, style: Style) {

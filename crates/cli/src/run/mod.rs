@@ -20,6 +20,7 @@ use options::Color;
 pub(crate) use options::RunOptions;
 
 use crate::report::{Format, Outcome, Report, Style, render};
+use crate::symbols::{Sources, Symbols};
 use crate::usage::Usage;
 
 /// The hidden command under which a run's process starts.
@@ -35,12 +36,16 @@ pub(crate) fn run(options: &RunOptions) -> Result<u8> {
     let formats = options.report.iter().map(|path| Format::of(path)).collect::<Result<Vec<_>, Usage>>()?;
     let driver = config.driver.as_deref().map(read_driver).transpose()?;
     let sha256 = driver.as_ref().map(|(_, bytes)| hex(&Sha256::digest(bytes)));
+    let sources = Sources {
+        driver: config.driver.clone().zip(driver.as_ref().map(|(_, bytes)| bytes.clone())),
+        asked: options.symbols()?,
+    };
     let (session, outcome) = if options.in_process {
         parent::in_process(&config, options.log)?
     } else {
         parent::in_child(&config, driver, options.log)?
     };
-    let report = Report::new(&config, sha256, outcome, &session);
+    let report = Report::new(&config, sha256, outcome, &session, &Symbols::new(sources));
     let mut out = io::stdout().lock();
     if options.log {
         parent::print_trace(&session, &mut out)?;

@@ -11,6 +11,8 @@ use dxgk_event::{
 use dxgk_shm::ArenaReader;
 use dxgk_verify::{Lists, Verifier};
 
+use crate::symbols::Sites;
+
 /// Slots from here on are kernel exports, not callbacks of the interface.
 const EXPORTS: u16 = 0x8000;
 /// Lines of the driver's that are kept, and bytes of one: far beyond what somebody reads (our choice).
@@ -35,6 +37,7 @@ pub(crate) struct Session {
     pub(crate) bug_check: Option<StopSeen>,
     pub(crate) failure: Option<(FailureKind, String)>,
     pub(crate) broken: Option<String>,
+    pub(crate) sites: Sites,
     keep_trace: bool,
     last_rip: u64,
     line: String,
@@ -125,6 +128,7 @@ impl Session {
     }
 
     fn note(&mut self, record: &Record, event: &Event, arena: &ArenaReader) {
+        self.sites.note(record, event);
         match event {
             Event::ModuleLoaded(module) => self.driver.module = self.driver.module.or(Some(*module)),
             Event::Import(import) => {
