@@ -7,7 +7,9 @@ use clap::{Args, ValueEnum};
 use dxgk_abi::InterfaceVersion;
 use dxgk_shm::RamLayout;
 
-use super::config::{DeviceChoice, LogicalBase, RegistryEntry, RegistryValue, RunConfig, Stacks, Strictness};
+use super::config::{
+    DeviceChoice, LogicalBase, Missing, PoolForm, RegistryEntry, RegistryValue, RunConfig, Stacks, Strictness,
+};
 use crate::usage::Usage;
 
 /// Options of `dxgk run`.
@@ -75,6 +77,14 @@ pub(crate) struct RunOptions {
     /// Record and go on, or stop where Windows would bug check
     #[arg(long, value_enum, default_value_t = Strictness::Report)]
     strictness: Strictness,
+
+    /// How pool blocks lie
+    #[arg(long, value_enum, default_value_t = PoolForm::Fast)]
+    pool: PoolForm,
+
+    /// What becomes of imports that are not there
+    #[arg(long, value_enum, default_value_t = Missing::Fail)]
+    missing: Missing,
 
     /// How many call stacks are taken
     #[arg(long, value_enum, default_value_t = Stacks::Few)]
@@ -186,6 +196,8 @@ impl RunOptions {
             })?,
             seed: self.seed,
             strictness: self.strictness,
+            pool: self.pool,
+            missing: self.missing,
             stacks: self.stacks,
             timeout_seconds: self.timeout,
         })
