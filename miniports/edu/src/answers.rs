@@ -7,13 +7,14 @@ use dxgk_miniport::abi::query::{
 use dxgk_miniport::abi::{Boolean, NtStatus};
 use dxgk_miniport::{Query, Result};
 
+use crate::demo::Demo;
 use crate::settings::MemoryApi;
 
 /// The highest address that the device puts on the bus: it has 64 address bits, an I/O page table of four levels 48.
 const HIGHEST_VISIBLE_ADDRESS: u64 = (1 << 48) - 1;
 
 /// Answers a question of `DxgkDdiQueryAdapterInfo`.
-pub(crate) fn answer(api: Option<MemoryApi>, query: Query<'_>) -> Result<()> {
+pub(crate) fn answer(api: Option<MemoryApi>, demo: Option<&Demo>, query: Query<'_>) -> Result<()> {
     // A driver of WDDM 2.0 knows no question that came later.
     let later = matches!(
         query,
@@ -30,7 +31,13 @@ pub(crate) fn answer(api: Option<MemoryApi>, query: Query<'_>) -> Result<()> {
             answer.give(&PhysicalMemoryCaps { highest_visible_address: HIGHEST_VISIBLE_ADDRESS });
         }
         Query::IommuCaps(answer) => answer.give(&iommu_caps(api)),
-        Query::DriverCaps(answer) => answer.give(&driver_caps(api)),
+        Query::DriverCaps(answer) => {
+            let mut caps = driver_caps(api);
+            if let Some(demo) = demo {
+                demo.change_caps(&mut caps);
+            }
+            answer.give(&caps);
+        }
         Query::PhysicalAdapterCaps(_, answer) => {
             answer.give(&PhysicalAdapterCaps { num_execution_nodes: 1, ..PhysicalAdapterCaps::default() });
         }

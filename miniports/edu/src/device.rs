@@ -1,7 +1,7 @@
 //! The edu device: registers and DMA (QEMU, `docs/specs/edu.rst`).
 
 use dxgk_miniport::abi::NtStatus;
-use dxgk_miniport::{Adapter, DeviceAddress, RegisterCache, RegisterMap, Result, log, stall};
+use dxgk_miniport::{Adapter, DeviceAddress, RegisterCache, RegisterMap, Result, log, misuse, stall};
 
 /// Identification: `0xRRrr00ed`, revision 1.0.
 const IDENTIFICATION: usize = 0x00;
@@ -39,20 +39,31 @@ impl<'a> Device<'a> {
         let (start, length) =
             information.resources().memory().next().ok_or(NtStatus::DEVICE_CONFIGURATION_ERROR)?;
         let registers = RegisterMap::map(adapter, start, length, RegisterCache::NonCached)?;
-        let identification = registers.read::<u32>(IDENTIFICATION)?;
+        let device = Self { registers };
+        let identification = device.identification()?;
         if identification != EDU_1_0 {
             log!("edu: identification {identification:#010x}, expected {EDU_1_0:#010x}");
             return Err(NtStatus::NO_SUCH_DEVICE);
         }
         for probe in [0x5A5A_00FF_u32, 0x0000_0001] {
-            registers.write(LIVENESS, probe)?;
-            let answer = registers.read::<u32>(LIVENESS)?;
+            device.registers.write(LIVENESS, probe)?;
+            let answer = device.registers.read::<u32>(LIVENESS)?;
             if answer != !probe {
                 log!("edu: liveness of {probe:#010x} is {answer:#010x}");
                 return Err(NtStatus::DEVICE_NOT_CONNECTED);
             }
         }
-        Ok(Self { registers })
+        Ok(device)
+    }
+
+    /// The identification register.
+    pub(crate) fn identification(&self) -> Result<u32> {
+        self.registers.read(IDENTIFICATION)
+    }
+
+    /// What is behind the last register: a mistake.
+    pub(crate) fn beyond_the_registers(&self) -> u32 {
+        misuse::read_register_beyond(&self.registers)
     }
 
     /// Lets the device read RAM into its buffer; at most [`PIECE`] bytes.

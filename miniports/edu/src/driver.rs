@@ -6,6 +6,7 @@ use dxgk_miniport::abi::life::{DISPLAY_ADAPTER_HW_ID, DevicePowerState};
 use dxgk_miniport::{Adapter, Driver, Miniport, PhysicalDevice, PowerChange, Query, Result, log};
 
 use crate::answers;
+use crate::demo::Occasion;
 use crate::device::Device;
 use crate::legacy;
 use crate::settings::Settings;
@@ -34,13 +35,19 @@ impl Edu {
         started.worked.store(true, Ordering::Relaxed);
         let Some(api) = self.settings.api else { return legacy::round(&started.device) };
         let work = Work { adapter: started.adapter, device: &started.device, api };
-        if let Some(demo) = self.settings.demo
+        self.demo(Occasion::Work, &work)?;
+        work.round()
+    }
+
+    /// The demo, when it is due and this is its occasion.
+    fn demo(&self, occasion: Occasion, work: &Work<'_>) -> Result<()> {
+        if let Some(demo) = self.settings.demo.filter(|demo| demo.occasion() == occasion)
             && self.demo_due.swap(false, Ordering::Relaxed)
         {
             log!("edu: demo {}", demo.name);
-            demo.show(&work)?;
+            demo.show(work)?;
         }
-        work.round()
+        Ok(())
     }
 }
 
@@ -72,7 +79,7 @@ impl Miniport for Edu {
     }
 
     fn query_adapter_info(&self, _started: Option<&Started<'_>>, query: Query<'_>) -> Result<()> {
-        answers::answer(self.settings.api, query)
+        answers::answer(self.settings.api, self.settings.demo, query)
     }
 
     /// Transfers are waited for, so none is in flight when the power goes; whatever the device forgot, the next round
@@ -83,5 +90,12 @@ impl Miniport for Edu {
         } else {
             Ok(())
         }
+    }
+
+    /// No DMA is in flight: transfers are waited for.
+    fn begin_exclusive_access(&self, started: &Started<'_>) -> Result<()> {
+        let Some(api) = self.settings.api else { return Ok(()) };
+        let work = Work { adapter: started.adapter, device: &started.device, api };
+        self.demo(Occasion::ExclusiveAccess, &work)
     }
 }

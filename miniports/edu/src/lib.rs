@@ -22,7 +22,7 @@ mod pattern;
 mod settings;
 mod work;
 
-pub use demo::{DEMOS, Demo};
+pub use demo::{DEMOS, Demo, Ending};
 pub use driver::Edu;
 pub use settings::MemoryApi;
 

@@ -1,9 +1,9 @@
-//! Rules about what devices reach: DMA-001, DMA-002, DMA-004.
+//! Rules about what devices reach: DMA-001 to DMA-004.
 //!
-//! Order, the most specific first: DMA-002 (was mapped for this adapter in this run), DMA-004 (remapping: the number
+//! Order, the most specific first: EXCL-001 (see `exclusive.rs`), DMA-002 (was mapped for this adapter in this run), DMA-004 (remapping: the number
 //! is a physical address of the driver's memory), DMA-001. DMA-002 is also decided for a transfer that went through
-//! although nothing maps the address any more: then a stale translation was used. None of them is decided for an
-//! address that is mapped and was refused for what the device wanted there, which is another rule's business.
+//! although nothing maps the address any more: then a stale translation was used. An address that is mapped without
+//! the right that the device wanted is DMA-003, and none of the others.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -16,7 +16,7 @@ use crate::finding::{Culprit, Finding, HistoryEntry, SameAct, Severity};
 use crate::limits;
 use crate::mappings::{KnownMapping, Nearest, Reach};
 use crate::objects::Known;
-use crate::rules::{DMA_001, DMA_002, DMA_004, Rule};
+use crate::rules::{DMA_001, DMA_002, DMA_003, DMA_004, Rule};
 use crate::words::{describe, summary, the};
 use crate::{Moment, RungDoorbell, Verifier};
 
@@ -39,6 +39,7 @@ struct Access<'a> {
 /// The rule that was broken, and about what.
 enum Verdict<'a> {
     Refused(&'a KnownMapping),
+    ReadOnly(&'a KnownMapping),
     AfterUnmap(&'a KnownMapping),
     Physical(&'a Known),
     NeverMapped,
@@ -66,10 +67,10 @@ fn tried(transfer: &DmaTransfer) -> &'static str {
 
 impl Verifier {
     pub(crate) fn judge_transfer(&mut self, transfer: &DmaTransfer, moment: Moment) {
-        if transfer.translated == 0 {
+        let Some(logical_adapter) = self.adapters.of_requester(transfer.requester) else { return };
+        if self.judge_exclusive_transfer(transfer, logical_adapter, &moment) || transfer.translated == 0 {
             return;
         }
-        let Some(logical_adapter) = self.requesters.get(&transfer.requester).copied() else { return };
         let Some(at) = self.address_to_judge(transfer, logical_adapter) else { return };
         let rung =
             self.doorbells.get(transfer.cause).filter(|it| it.doorbell.requester == transfer.requester);
@@ -81,17 +82,21 @@ impl Verifier {
         let (rule, object) = match &verdict {
             Verdict::NeverMapped => (&DMA_001, self.memory_behind(&access)),
             Verdict::Refused(mapping) => (&DMA_001, self.objects.get(mapping.object)),
+            Verdict::ReadOnly(mapping) => (&DMA_003, self.objects.get(mapping.object)),
             Verdict::AfterUnmap(mapping) => (&DMA_002, self.objects.get(mapping.object)),
             Verdict::Physical(owner) => (&DMA_004, Some(*owner)),
         };
         let number = match &verdict {
-            Verdict::Refused(mapping) | Verdict::AfterUnmap(mapping) => Some(mapping.object),
+            Verdict::Refused(mapping) | Verdict::ReadOnly(mapping) | Verdict::AfterUnmap(mapping) => {
+                Some(mapping.object)
+            }
             _ => object.map(|known| known.object.object),
         };
         let act = SameAct::AtObject(rule.id, access.moment.rip, number, transfer.requester);
         let make = || {
             let told = match &verdict {
                 Verdict::Refused(mapping) => self.refused_though_mapped(&access, mapping),
+                Verdict::ReadOnly(mapping) => self.read_only(&access, mapping),
                 Verdict::AfterUnmap(mapping) => self.after_unmap(&access, mapping),
                 Verdict::Physical(owner) => self.physical_for_logical(&access, owner),
                 Verdict::NeverMapped => self.never_mapped(&access, object),
@@ -106,7 +111,8 @@ impl Verifier {
     fn verdict(&self, access: &Access<'_>) -> Verdict<'_> {
         let (logical_adapter, page) = (access.logical_adapter, access.at.page().get());
         if let Some(mapping) = self.mappings.holding(logical_adapter, page) {
-            return Verdict::Refused(mapping);
+            let reading_only = access.transfer.write != 0 && !mapping.writable;
+            return if reading_only { Verdict::ReadOnly(mapping) } else { Verdict::Refused(mapping) };
         }
         if let Some(mapping) = self.mappings.formerly_holding(logical_adapter, page) {
             return Verdict::AfterUnmap(mapping);
@@ -122,7 +128,7 @@ impl Verifier {
     }
 
     fn mode(&self, logical_adapter: u32) -> Option<ModeChoice> {
-        self.modes.get(&logical_adapter).copied()
+        self.adapters.mode(logical_adapter)
     }
 
     /// The address that was refused; or, of a transfer that went through, the first that nothing maps.
@@ -133,7 +139,10 @@ impl Verifier {
         let at = LogicalAddr::new(transfer.address.wrapping_add(transfer.done));
         let refused_access =
             matches!(self.faults.get(transfer.fault), Some(FaultReason::NoRead | FaultReason::NoWrite));
-        let mapped = self.mappings.held_up_to(logical_adapter, at.page().get()).is_some();
+        // A right that the mapping has and the unit denies is nobody's mistake that is known here.
+        let page = at.page().get();
+        let has_right = |mapping: &KnownMapping| transfer.write == 0 || mapping.writable;
+        let mapped = self.mappings.holding(logical_adapter, page).is_some_and(has_right);
         (!(refused_access && mapped)).then_some(at)
     }
 
@@ -153,6 +162,18 @@ impl Verifier {
             addressed = page_address(page);
         }
         self.mappings.held_up_to(logical_adapter, last).is_none().then(|| page_address(last))
+    }
+
+    fn read_only(&self, access: &Access<'_>, mapping: &KnownMapping) -> Told {
+        let message = format!(
+            "the device {} logical address {}, where {} is mapped for reading only",
+            tried(access.transfer),
+            access.at,
+            self.name(mapping.object)
+        );
+        let mut history = self.mapping_history(mapping);
+        history.extend(self.rung(access));
+        Told { culprit: Culprit::Driver, message, history, fix: DMA_003.mend.to_string() }
     }
 
     fn after_unmap(&self, access: &Access<'_>, mapping: &KnownMapping) -> Told {

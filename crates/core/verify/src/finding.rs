@@ -87,6 +87,8 @@ pub struct Finding {
 pub(crate) enum SameAct {
     /// One place did it to one object: rule, place, object, and, where no object is known, the requester.
     AtObject(&'static str, u64, Option<u64>, u16),
+    /// One place called one callback: rule, place, slot.
+    AtSlot(&'static str, u64, u16),
     /// One call chain left several of a kind: rule, place, stack, kind.
     FromSite(&'static str, u64, Vec<u64>, ObjectKind),
 }

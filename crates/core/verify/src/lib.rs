@@ -6,7 +6,7 @@
 //! the stream's own checks are the reader's business.
 //!
 //! One act gives one finding: where several rules fit, the most specific wins; the order stands in `dma.rs` and
-//! `release.rs`, where the decision is made.
+//! `calls.rs`, where the decision is made.
 //!
 //! The stream may be forged. Every event costs a bounded number of tree searches, apart from what it pays for itself
 //! (a list is read once, an object judged once), and memory is bounded by the constants in `limits.rs`.
@@ -16,26 +16,34 @@
 
 extern crate alloc;
 
+mod adapters;
+mod calls;
 mod dma;
+mod exclusive;
 mod finding;
+mod handle;
+mod interface;
 mod intervals;
 mod leak;
+mod level;
 mod limits;
 mod lists;
 mod mappings;
+mod mdl;
+mod mode;
 mod modules;
 mod objects;
 mod recent;
 mod release;
 mod rules;
+mod view;
 mod words;
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use dxgk_event::{
-    Doorbell, Event, EventId, Mapping, MappingStep, ModeChoice, Object, ObjectStep, Record, Stamp,
+    Doorbell, Event, EventId, Mapping, MappingStep, Object, ObjectKind, ObjectStep, Record, Stamp,
 };
 
 pub use finding::{Culprit, Finding, HistoryEntry, ObjectSummary, Place, Severity};
@@ -43,9 +51,12 @@ pub use lists::Lists;
 pub use modules::{Module, Modules};
 pub use rules::{RULES, Rule};
 
+use adapters::Adapters;
+use exclusive::Exclusive;
 use finding::Findings;
 use lists::PageLists;
 use mappings::Mappings;
+use mdl::MappedMdls;
 use objects::Objects;
 use recent::Recent;
 
@@ -91,8 +102,11 @@ pub struct Verifier {
     doorbells: Recent<RungDoorbell, { limits::DOORBELLS }>,
     faults: Recent<dxgk_event::FaultReason, { limits::FAULTS }>,
     calls: Recent<[u64; 6], { limits::CALLS }>,
-    requesters: BTreeMap<u16, u32>,
-    modes: BTreeMap<u32, ModeChoice>,
+    adapters: Adapters,
+    exclusive: Exclusive,
+    mapped_mdls: MappedMdls,
+    /// Imports that a driver with isolation support does not have.
+    bypassing: Vec<&'static str>,
     findings: Findings,
 }
 
@@ -115,19 +129,22 @@ impl Verifier {
         let moment = Moment::new(id, stamp);
         match event {
             Event::ModuleLoaded(module) => self.modules.add(module),
+            Event::Import(import) => self.imported(import),
             Event::Adapter(adapter) => {
-                if self.requesters.len() < limits::ADAPTERS {
-                    self.requesters.insert(adapter.requester, adapter.logical_adapter);
-                }
+                self.adapters.added(adapter);
                 self.mappings.add_space(adapter.logical_adapter);
             }
-            Event::Mode(mode) if mode.refused == 0 && self.modes.len() < limits::ADAPTERS => {
-                self.modes.insert(mode.logical_adapter, mode.mode);
-            }
+            Event::Mode(mode) => self.judge_claims(mode, moment),
             Event::Object(object) if object.step == ObjectStep::Created => {
                 self.object_created(object, moment.with_stack(stamp, lists), lists);
             }
-            Event::Object(object) => self.objects.released(object.object, moment),
+            Event::Object(object) => {
+                self.judge_freed_under_mapping(object, &moment, stamp, lists);
+                if object.kind == ObjectKind::MdlMapping {
+                    self.mapped_mdls.remove(object.object);
+                }
+                self.objects.released(object.object, moment);
+            }
             Event::Mapping(mapping) => self.mapping(mapping, moment, lists),
             Event::Doorbell(doorbell) => {
                 let rung = RungDoorbell { doorbell: *doorbell, at: moment.with_stack(stamp, lists) };
@@ -135,8 +152,17 @@ impl Verifier {
             }
             Event::Fault(fault) => self.faults.insert(id.0, fault.reason),
             Event::Dma(transfer) => self.judge_transfer(transfer, moment),
-            Event::Callback(callback) => self.judge_call(callback, moment, stamp, lists),
-            Event::Ddi(ddi) => self.judge_leaks(ddi, &moment),
+            Event::Callback(callback) => self.judge_call(callback, record.irql, moment, stamp, lists),
+            Event::Ddi(ddi) => {
+                self.follow_exclusive_access(ddi, &moment);
+                self.judge_leaks(ddi, &moment);
+            }
+            Event::MdlState(state) => self.mdl_state(state, moment, stamp, lists),
+            Event::Misuse(misuse) => {
+                self.judge_over_read(misuse, moment.clone(), stamp, lists);
+                self.judge_guard(misuse, moment, stamp, lists);
+            }
+            Event::BugCheck(stop) => self.judge_stop(stop, moment, stamp, lists),
             _ => {}
         }
     }

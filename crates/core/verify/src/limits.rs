@@ -17,6 +17,8 @@ pub(crate) const DOORBELLS: usize = 1 << 14;
 pub(crate) const FAULTS: usize = 1 << 10;
 /// Callbacks that have not returned.
 pub(crate) const CALLS: usize = 1 << 14;
+/// MDLs that are mapped for a device.
+pub(crate) const MDLS: usize = 1 << 14;
 /// Adapters, and logical adapters.
 pub(crate) const ADAPTERS: usize = 1 << 10;
 /// Modules.

@@ -31,7 +31,12 @@ pub(crate) struct KnownMapping {
     pub(crate) unmapped: Option<Moment>,
     /// Nothing that a unit may remember of it is left.
     pub(crate) invalidated: bool,
+    /// The device may write.
+    pub(crate) writable: bool,
 }
+
+/// The bit of [`Mapping::access`] for writing.
+const WRITE: u8 = 2;
 
 impl KnownMapping {
     /// The logical pages, as runs.
@@ -166,6 +171,7 @@ impl Mappings {
             mapped: moment,
             unmapped: None,
             invalidated: told.domain == u32::MAX,
+            writable: told.access & WRITE != 0,
         };
         let mut entered = 0;
         for (first, count) in known.logical() {

@@ -20,6 +20,8 @@ pub(crate) struct Known {
     pub(crate) released: Option<Moment>,
     /// When the driver gave it back through the verb of its kind. Before `released`, when something hung on it.
     pub(crate) given_back: Option<Moment>,
+    /// When the driver gave it back together with something else.
+    pub(crate) given_along: Option<Moment>,
     /// The driver has not given it back in any way.
     owed: bool,
     /// LEAK-001 has judged it.
@@ -42,6 +44,25 @@ fn mapped_at_address(kind: ObjectKind) -> bool {
             | ObjectKind::UserView
     )
 }
+
+/// Whether its addresses are memory addresses, which ports' are not.
+fn in_address_space(kind: ObjectKind) -> bool {
+    mapped_at_address(kind) && kind != ObjectKind::PortMap
+}
+
+/// Where an address is, seen from a map or view that it is not in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outside {
+    /// That many bytes into one that is gone.
+    Gone(u64),
+    /// That many bytes behind the end of one.
+    Behind(u64),
+    /// That many bytes before the start of one.
+    Before(u64),
+}
+
+/// An address this far from a map or view, in bytes, still was meant for it: 64 KiB.
+const NEAR: u64 = 1 << 16;
 
 /// Whose memory a page is, when several objects name it: the owner before those that only refer to it. `None` for ways to
 /// an owner that is there as well, and for registers, which are no memory.
@@ -77,6 +98,10 @@ pub(crate) struct Objects {
     unjudged: BTreeSet<(u32, u64)>,
     frames: Intervals,
     addresses: Intervals,
+    /// Maps and views that are gone, by the event of the release.
+    gone_addresses: Intervals,
+    /// First address and number of the maps and views that are there, or still known.
+    bases: BTreeSet<(u64, u64)>,
     blocks: usize,
 }
 
@@ -104,6 +129,9 @@ impl Objects {
         if mapped_at_address(object.kind) {
             self.addresses.insert(object.va, object.bytes, number, number);
         }
+        if in_address_space(object.kind) {
+            self.bases.insert((object.va, number));
+        }
         if of_callbacks(object.kind) {
             self.held.insert((object.handle, object.kind, number));
             self.unjudged.insert((object.adapter, number));
@@ -118,6 +146,7 @@ impl Objects {
             created,
             released: None,
             given_back: None,
+            given_along: None,
             owed: true,
             judged: false,
         };
@@ -126,6 +155,7 @@ impl Objects {
 
     pub(crate) fn released(&mut self, number: u64, moment: Moment) {
         let Some(known) = self.all.get_mut(&number).filter(|known| known.released.is_none()) else { return };
+        let event = moment.event;
         known.released = Some(moment);
         let object = known.object;
         let key = owner_key(&object);
@@ -134,6 +164,9 @@ impl Objects {
         }
         if mapped_at_address(object.kind) {
             self.addresses.remove(object.va, object.bytes, number, number);
+        }
+        if in_address_space(object.kind) && self.blocks < limits::BLOCKS {
+            self.blocks += self.gone_addresses.insert(object.va, object.bytes, event, number);
         }
         self.children.remove(&(object.parent, number));
         if !of_callbacks(object.kind) {
@@ -156,6 +189,12 @@ impl Objects {
 
     fn forget_oldest(&mut self) {
         let Some(known) = self.dead.pop_front().and_then(|oldest| self.all.remove(&oldest)) else { return };
+        let object = known.object;
+        if in_address_space(object.kind) {
+            let event = known.released.as_ref().map_or(0, |moment| moment.event);
+            self.blocks -= self.gone_addresses.remove(object.va, object.bytes, event, object.object);
+            self.bases.remove(&(object.va, object.object));
+        }
         let place = (known.object.handle, known.object.kind);
         if self.gone.get(&place) == Some(&known.object.object) {
             self.gone.remove(&place);
@@ -177,12 +216,19 @@ impl Objects {
     }
 
     /// The driver gave it back together with something else, not through the verb of its kind.
-    pub(crate) fn given_back_along(&mut self, handle: u64, kinds: &[ObjectKind]) {
-        let Some(number) = self.held_by(handle, kinds) else { return };
-        let Some(known) = self.all.get_mut(&number) else { return };
+    pub(crate) fn given_back_along(&mut self, handle: u64, kinds: &[ObjectKind], moment: &Moment) {
+        // It went during the call, or waits for something that hangs on it.
+        let went = self.last_gone(handle, kinds).map(|known| known.object.object);
+        let held = self.held_by(handle, kinds);
+        let Some(known) = held.or(went).and_then(|number| self.all.get_mut(&number)) else { return };
         known.owed = false;
-        let object = known.object;
-        self.forget_handle(&object);
+        if known.given_back.is_none() && known.given_along.is_none() {
+            known.given_along = Some(moment.clone());
+        }
+        if held.is_some() {
+            let object = known.object;
+            self.forget_handle(&object);
+        }
     }
 
     /// The latest object that the driver may still give back under this handle.
@@ -203,6 +249,32 @@ impl Objects {
     /// The live map or view of these kinds that an address lies in.
     pub(crate) fn at_address(&self, address: u64, kinds: &[ObjectKind]) -> Option<&Known> {
         self.get(self.addresses.last(address)?).filter(|known| kinds.contains(&known.object.kind))
+    }
+
+    /// The map or view that an address was meant for which lies in none: the last that was there, or else the nearest.
+    pub(crate) fn beside(&self, address: u64) -> Option<(&Known, Outside)> {
+        if self
+            .addresses
+            .last(address)
+            .is_some_and(|number| self.get(number).is_some_and(|known| in_address_space(known.object.kind)))
+        {
+            return None;
+        }
+        if let Some(gone) = self.gone_addresses.last(address).and_then(|number| self.get(number)) {
+            return Some((gone, Outside::Gone(address.saturating_sub(gone.object.va))));
+        }
+        let before = self.bases.range(..=(address, u64::MAX)).next_back().and_then(|(_, number)| {
+            let known = self.get(*number)?;
+            let behind = address.checked_sub(known.object.va.checked_add(known.object.bytes)?)?;
+            Some((behind, known, Outside::Behind(behind)))
+        });
+        let after = self.bases.range((address, u64::MAX)..).next().and_then(|(base, number)| {
+            let before = base.checked_sub(address)?;
+            Some((before, self.get(*number)?, Outside::Before(before)))
+        });
+        // At the same distance the one that was overrun.
+        let nearest = before.into_iter().chain(after).min_by_key(|(distance, ..)| *distance)?;
+        (nearest.0 < NEAR).then_some((nearest.1, nearest.2))
     }
 
     pub(crate) fn get(&self, number: u64) -> Option<&Known> {

@@ -1,8 +1,9 @@
-//! Rules about giving back: FREE-001.
+//! Rules about giving back: FREE-001, HND-003.
 //!
 //! A verb that releases was refused. When what it was given was given back before through the same verb, it is a second
-//! release; when it lies in a live view but is not what was mapped, it is a release with another size or address. What
-//! was closed by another verb, or taken back by the port, is no FREE-001.
+//! release; when it lies in a live view but is not what was mapped, it is a release with another size or address. An
+//! adapter memory object that Close and Destroy both closed is HND-003, whichever came first. What the port took back
+//! is neither.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -10,12 +11,12 @@ use alloc::vec::Vec;
 use core::mem::offset_of;
 
 use dxgk_abi::{DxgkrnlInterface, NtStatus};
-use dxgk_event::{Callback, ObjectKind, Phase, Stamp};
+use dxgk_event::ObjectKind;
 
+use crate::calls::Call;
 use crate::finding::{Culprit, Finding, HistoryEntry, SameAct, Severity};
-use crate::lists::{self, Lists};
 use crate::objects::Known;
-use crate::rules::FREE_001;
+use crate::rules::{FREE_001, HND_003};
 use crate::words::{describe, summary};
 use crate::{Moment, Verifier};
 
@@ -119,44 +120,80 @@ impl Verb {
 }
 
 impl Verifier {
-    pub(crate) fn judge_call(
-        &mut self,
-        callback: &Callback,
-        moment: Moment,
-        stamp: &Stamp,
-        lists: &dyn Lists,
-    ) {
-        let Some(verb) = VERBS.iter().find(|verb| verb.slot == usize::from(callback.slot)) else { return };
-        if callback.phase == Phase::Entered {
-            self.calls.insert(moment.event, callback.words);
-            return;
-        }
-        let Some(words) = self.calls.take(callback.entry) else { return };
-        let (named, size) = verb.named(&words);
+    /// Notes what a call gave back; whether it broke a rule in doing so.
+    pub(crate) fn judge_release(&mut self, call: &Call<'_>) -> bool {
+        let Some(verb) = VERBS.iter().find(|verb| verb.slot == call.slot()) else { return false };
+        let (callback, words, moment) = (call.callback, &call.words, &call.moment);
+        let (named, size) = verb.named(words);
         // Null is no handle that was ever given out; a slot without an implementation decides nothing.
         if named == 0 || callback.unimplemented != 0 {
-            return;
+            return false;
         }
         let status = NtStatus(callback.status);
         if verb.gave_back(status) {
-            self.objects.given_back(named, verb.kinds, callback.entry, &moment);
+            self.objects.given_back(named, verb.kinds, callback.entry, moment);
             if let Some(along) = verb.along.and_then(|word| words.get(word)) {
-                self.objects.given_back_along(*along, &[ObjectKind::AdapterMemory]);
+                self.objects.given_back_along(*along, &[ObjectKind::AdapterMemory], moment);
             }
-            return;
+            return false;
         }
-        let act = |known: &Known| SameAct::AtObject(FREE_001.id, moment.rip, Some(known.object.object), 0);
+        let act =
+            |known: &Known| SameAct::AtObject(FREE_001.id, call.moment.rip, Some(known.object.object), 0);
         let again = self.released_before(verb, named);
-        let Some(known) = again.or_else(|| self.misfit(verb, named, size)) else { return };
+        let Some(known) = again.or_else(|| self.misfit(verb, named, size)) else {
+            return self.judge_closed_twice(call, verb, named);
+        };
         let act = act(known);
         let finding = (!self.findings.knows(&act)).then(|| {
-            let moment = Moment { stack: lists::stack(stamp.stack, lists), ..moment };
+            let moment = call.moment_with_stack();
             match again {
                 Some(known) => self.second_release(verb, known, &moment),
                 None => self.wrong_release(verb, known, named, size, &moment),
             }
         });
         self.findings.found(act, finding);
+        true
+    }
+
+    /// An adapter memory object that Destroy closed and Close is given, or the reverse.
+    fn judge_closed_twice(&mut self, call: &Call<'_>, verb: &Verb, named: u64) -> bool {
+        let kinds = &[ObjectKind::AdapterMemory];
+        let (object, by_destroy) = match verb.along {
+            Some(word) => (call.words.get(word).copied().unwrap_or_default(), true),
+            None if verb.kinds == kinds => (named, false),
+            None => return false,
+        };
+        if self.objects.held_by(object, kinds).is_some() {
+            return false;
+        }
+        let closed = |known: &&Known| {
+            if by_destroy { known.given_back.is_some() } else { known.given_along.is_some() }
+        };
+        let Some(known) = self.objects.last_gone(object, kinds).filter(closed) else { return false };
+        let act = SameAct::AtObject(HND_003.id, call.moment.rip, Some(known.object.object), 0);
+        let finding = (!self.findings.knows(&act)).then(|| {
+            let moment = call.moment_with_stack();
+            let name = describe(known);
+            let (first, before) = if by_destroy {
+                ("DxgkCbClosePhysicalMemoryObject", &known.given_back)
+            } else {
+                ("DxgkCbDestroyPhysicalMemoryObject", &known.given_along)
+            };
+            let message = format!("{} was given the {name}, which {first} had closed before", verb.name);
+            let mut history = Vec::from([self.modules.history(format!("{name} made"), &known.created)]);
+            history.extend(
+                before.as_ref().map(|before| self.modules.history(format!("closed by {first}"), before)),
+            );
+            history.push(self.modules.history(format!("given to {}", verb.name), &moment));
+            let object = Some(summary(known));
+            Finding {
+                history,
+                object,
+                ..self.told(&HND_003, Severity::Error, &moment, message, HND_003.mend)
+            }
+        });
+        self.findings.found(act, finding);
+        true
     }
 
     /// What the driver gave back before through this verb, if nothing else has its handle now.

@@ -1,4 +1,4 @@
-//! DMA-001, DMA-002, DMA-004.
+//! DMA-001 to DMA-004.
 
 mod stream;
 
@@ -265,4 +265,21 @@ fn when_a_page_list_was_lost_dma_001_is_not_certain() {
     run.map_without_list(adl, 0x100, 8);
     run.refused(0x40, 0x100_000);
     assert_eq!(run.only().severity, Severity::Warning);
+}
+
+#[test]
+fn a_write_where_only_reading_is_mapped_is_dma_003_and_a_read_there_is_the_units_affair() {
+    let (mut run, _, _) = remapped();
+    // Mapped with both rights, refused for one of them: not decided.
+    run.transfer(0x40, LOGICAL_PAGE << 12, 0x100, 0, Some(FaultReason::NoWrite));
+    assert_eq!(run.found(), []);
+    let mut run = Run::new(ModeChoice::Remapping);
+    let section = run.at(0x10).create(ObjectKind::PhysicalMemory, PHYSICAL, 0, FRAMES);
+    let adl = run.at(0x20).create(ObjectKind::Adl, ADL, section.object, FRAMES);
+    run.map_for_reading(adl, LOGICAL_PAGE, FRAMES);
+    run.transfer(0x40, LOGICAL_PAGE << 12, 0x100, 0, Some(FaultReason::NoWrite));
+    let finding = run.only();
+    assert_eq!((finding.rule.id, finding.place.offset, finding.severity), ("DMA-003", 0x40, Severity::Error));
+    assert_eq!(finding.object.as_ref().map(|object| object.number), Some(adl.object));
+    assert_eq!(places(finding), [0x20, 0x20, 0x40]);
 }

@@ -40,7 +40,7 @@ fn number() -> impl Strategy<Value = u64> {
 /// A payload of words from [`number`] under any tag, decoded as the reader does.
 fn record() -> impl Strategy<Value = Vec<u8>> {
     let tag =
-        prop_oneof![Just(6u16), Just(7), Just(8), Just(8), Just(9), Just(9), Just(13), Just(13), 1..20u16];
+        prop_oneof![Just(6u16), Just(7), Just(8), Just(8), Just(9), Just(9), Just(13), Just(13), 1..21u16];
     (tag, prop::collection::vec(number(), 16), prop::collection::vec(0..4u8, 80), any::<bool>(), 0..70usize)
         .prop_map(|(tag, words, small, zeroed, from)| {
             let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
@@ -74,7 +74,8 @@ proptest! {
                 verifier.feed(EventId(events), &record, &event, &lists);
             }
         }
-        prop_assert!(verifier.findings().len() <= records.len());
+        // A call may break three rules at its entry.
+        prop_assert!(verifier.findings().len() <= 3 * records.len());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! FREE-001.
+//! FREE-001, HND-003.
 
 mod stream;
 
@@ -81,12 +81,50 @@ fn a_handle_that_was_never_given_out_is_no_free_001() {
         let mut run = Run::new(ModeChoice::Isolation);
         run.call(slot, 0x30, &words, INVALID, |_| {});
         run.call(slot, 0x30, &[0; 6], INVALID, |_| {});
-        assert_eq!(run.found(), [], "{kind:?}");
+        assert_eq!(run.found(), [("HND-001", 0x30)], "{kind:?}");
+        assert_eq!(run.only().count, 2);
     }
 }
 
 #[test]
-fn what_another_verb_closed_is_no_free_001() {
+fn closed_by_destroy_and_by_close_is_hnd_003_whichever_came_first() {
+    for close_first in [false, true] {
+        let mut run = Run::new(ModeChoice::Isolation);
+        let physical = run.at(0x10).create(ObjectKind::PhysicalMemory, HANDLE, 0, &[(0x100, 1)]);
+        let opened = run.at(0x11).create(ObjectKind::AdapterMemory, HANDLE + 0x10, physical.object, &[]);
+        let (close, destroy) = (slot!(close_physical_memory_object), slot!(destroy_physical_memory_object));
+        let both = [HANDLE, HANDLE + 0x10];
+        if close_first {
+            run.call(close, 0x20, &both[1..], NtStatus::SUCCESS, |run| run.release(opened));
+            run.call(destroy, 0x30, &both, INVALID, |_| {});
+        } else {
+            run.call(destroy, 0x20, &both, NtStatus::SUCCESS, |run| {
+                run.release(opened);
+                run.release(physical);
+            });
+            run.call(close, 0x30, &both[1..], INVALID, |_| {});
+        }
+        let finding = run.only();
+        assert_eq!((finding.rule.id, finding.place.offset), ("HND-003", 0x30));
+        assert_eq!(places(finding), [0x11, 0x20, 0x30]);
+        assert_eq!(finding.object.as_ref().map(|object| object.number), Some(opened.object));
+    }
+}
+
+#[test]
+fn closed_first_and_not_passed_to_destroy_is_no_finding() {
+    let mut run = Run::new(ModeChoice::Isolation);
+    let physical = run.create(ObjectKind::PhysicalMemory, HANDLE, 0, &[(0x100, 1)]);
+    let opened = run.create(ObjectKind::AdapterMemory, HANDLE + 0x10, physical.object, &[]);
+    let close = slot!(close_physical_memory_object);
+    run.call(close, 0x20, &[HANDLE + 0x10], NtStatus::SUCCESS, |run| run.release(opened));
+    let destroy = slot!(destroy_physical_memory_object);
+    run.call(destroy, 0x30, &[HANDLE, 0], NtStatus::SUCCESS, |run| run.release(physical));
+    assert_eq!(run.found(), []);
+}
+
+#[test]
+fn a_second_destroy_is_free_001_and_not_hnd_003() {
     let mut run = Run::new(ModeChoice::Isolation);
     let physical = run.create(ObjectKind::PhysicalMemory, HANDLE, 0, &[(0x100, 1)]);
     let opened = run.create(ObjectKind::AdapterMemory, HANDLE + 0x10, physical.object, &[]);
@@ -95,9 +133,7 @@ fn what_another_verb_closed_is_no_free_001() {
         run.release(opened);
         run.release(physical);
     });
-    run.call(slot!(close_physical_memory_object), 0x30, &[HANDLE + 0x10], INVALID, |_| {});
-    assert_eq!(run.found(), []);
-    run.call(slot!(destroy_physical_memory_object), 0x40, &[HANDLE, 0], INVALID, |_| {});
+    run.call(slot!(destroy_physical_memory_object), 0x40, &both, INVALID, |_| {});
     assert_eq!(run.found(), [("FREE-001", 0x40)]);
 }
 
@@ -120,7 +156,8 @@ fn what_the_port_took_back_is_no_second_release() {
     run.remove_device();
     run.reclaim(Some(stream::ADAPTER));
     run.call(slot!(destroy_physical_memory_object), 0x30, &[HANDLE, 0], INVALID, |_| {});
-    assert_eq!(run.only().rule.id, "LEAK-001");
+    let rules: Vec<&str> = run.found().iter().map(|(rule, _)| *rule).collect();
+    assert_eq!(rules, ["LEAK-001", "HND-001"]);
 }
 
 #[test]
@@ -155,9 +192,9 @@ fn a_right_address_that_is_refused_is_no_misfit() {
     run.create(ObjectKind::RegisterMap, view + 0x10_0000, 0, &[(0x100, 1)]);
     // The MDL's address says nothing about the memory it describes.
     run.create(ObjectKind::MdlPages, view + 0x20_0000, 0, &[(0x100, 1)]);
-    run.call(slot!(unmap_physical_memory), 0x30, &[1, view, 0x1000], INVALID, |_| {});
+    run.call(slot!(unmap_physical_memory), 0x30, &[1, view, 0x1000], READY, |_| {});
     run.call(slot!(unmap_memory), 0x31, &[view + 0x10_0000], PARAMETER, |_| {});
     run.call(slot!(unmap_memory), 0x32, &[view], PARAMETER, |_| {});
-    run.call(slot!(free_pages_from_mdl), 0x33, &[view + 0x20_0010], INVALID, |_| {});
+    run.call(slot!(free_pages_from_mdl), 0x33, &[view + 0x20_0010], PARAMETER, |_| {});
     assert_eq!(run.found(), []);
 }

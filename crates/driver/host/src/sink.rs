@@ -147,7 +147,11 @@ fn wants_stack(event: &Event) -> bool {
     match event {
         Event::Object(object) => object.step == ObjectStep::Created,
         Event::Doorbell(_) | Event::BugCheck(_) | Event::Misuse(_) => true,
-        Event::Callback(callback) => callback.phase == Phase::Returned && callback.status >> 30 == 3,
+        Event::Callback(callback) => match callback.phase {
+            // Above PASSIVE_LEVEL a call may be a mistake by itself.
+            Phase::Entered => processor::irql() > 0,
+            Phase::Returned => callback.status >> 30 == 3,
+        },
         _ => false,
     }
 }

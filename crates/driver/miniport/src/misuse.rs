@@ -1,12 +1,25 @@
 //! Mistakes on purpose, for drivers that show what a verifier finds.
 //!
-//! Nothing here breaks Rust's own rules: no memory of this program is reached through it. But a device that is told a
+//! Nothing here breaks Rust's own rules: no memory of this program is written through it, and what is read where nothing
+//! of the driver is stops the machine at that instruction. But a device that is told a
 //! wrong address, and a port driver that is told to release something twice, can corrupt a real machine. A driver
 //! that is meant to work uses nothing of this module.
 
+use dxgk_abi::callback::{
+    ArgCbClosePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject, ArgCbFreePagesFromMdl,
+    ArgCbMapMdlToIoMmu, ArgCbUnmapMdlFromIoMmu,
+};
+use dxgk_abi::{Handle, Irql};
+
+use crate::adapter::Adapter;
 use crate::address::DeviceAddress;
 use crate::adl::{Adl, AdlRelease};
 use crate::pages::{MappingRelease, MdlMapping, MdlPages, PagesRelease};
+use crate::physical::{CpuView, PhysicalMemory};
+use crate::pool::{NonPagedPool, PoolMdl};
+use crate::raw::misuse as raw;
+use crate::register::RegisterMap;
+use crate::status::Result;
 
 /// Any number as if the device might use it.
 pub const fn device_address(bits: u64) -> DeviceAddress<'static> {
@@ -32,4 +45,88 @@ pub fn unmap_twice(mapping: MdlMapping<'_>) {
     let again = MappingRelease { adapter: mapping.release.adapter, argument: mapping.release.argument };
     drop(mapping);
     drop(again);
+}
+
+/// Does something at a higher level, and comes back (`KfRaiseIrql`, `KeLowerIrql`).
+pub fn at_level<R>(level: Irql, act: impl FnOnce() -> R) -> R {
+    let before = raw::raise(level);
+    let result = act();
+    raw::lower(before);
+    result
+}
+
+/// Reads the word behind the end of `DXGKRNL_INTERFACE` as it was offered.
+pub fn read_beyond_interface(adapter: &Adapter) -> u32 {
+    raw::peek(adapter.callbacks().end())
+}
+
+/// `DxgkCbFreePagesFromMdl` of any number.
+///
+/// # Errors
+/// The callback's.
+pub fn free_pages(adapter: &Adapter, handle: Handle) -> Result<()> {
+    adapter.callbacks().free_pages_from_mdl(&mut ArgCbFreePagesFromMdl { memory_handle: handle })
+}
+
+/// `DxgkCbClosePhysicalMemoryObject` of any number.
+///
+/// # Errors
+/// `STATUS_NOT_SUPPORTED` when the callback is not offered.
+pub fn close(adapter: &Adapter, handle: Handle) -> Result<()> {
+    let mut argument = ArgCbClosePhysicalMemoryObject { adapter_memory_object: handle };
+    adapter.callbacks().close_physical_memory_object(&mut argument)
+}
+
+/// Closes the adapter memory object of an object, and then passes it to `DxgkCbDestroyPhysicalMemoryObject` all the
+/// same; destroys the object without it when that was refused.
+///
+/// # Errors
+/// As for [`close`].
+pub fn close_and_destroy(memory: PhysicalMemory<'_>) -> Result<()> {
+    let ((adapter, adapter_object), object) = (memory.opened(), memory.object());
+    memory.leak();
+    close(adapter, adapter_object)?;
+    for adapter_memory_object in [adapter_object, Handle::NULL] {
+        let mut argument =
+            ArgCbDestroyPhysicalMemoryObject { physical_memory_object: object, adapter_memory_object };
+        adapter.callbacks().destroy_physical_memory_object(&mut argument)?;
+    }
+    Ok(())
+}
+
+/// Exchanges two page numbers of an MDL, mapped or not.
+pub fn swap_page_numbers(mdl: &PoolMdl<'_>, one: usize, other: usize) {
+    mdl.list().swap_page_frames(one, other);
+}
+
+/// Maps an MDL for the device, frees the MDL, and only then unmaps it.
+///
+/// # Errors
+/// The mapping callback's.
+pub fn free_while_mapped(adapter: &Adapter, mdl: PoolMdl<'_>) -> Result<()> {
+    let mut argument = ArgCbMapMdlToIoMmu { mdl: mdl.list().pointer(), ..ArgCbMapMdlToIoMmu::default() };
+    adapter.callbacks().map_mdl_to_iommu(&mut argument)?;
+    drop(mdl);
+    let mut argument = ArgCbUnmapMdlFromIoMmu { memory_handle: argument.memory_handle };
+    adapter.callbacks().unmap_mdl_from_iommu(&mut argument)
+}
+
+/// An MDL of a block with room for its page numbers and none in it: `IoAllocateMdl` alone.
+///
+/// # Errors
+/// As for [`NonPagedPool::mdl`].
+pub fn unpopulated_mdl(block: &NonPagedPool) -> Result<PoolMdl<'_>> {
+    block.unpopulated_mdl()
+}
+
+/// Unmaps a view, and then reads its first word.
+pub fn read_after_unmap(view: CpuView<'_>) -> u32 {
+    let base = view.base();
+    drop(view);
+    raw::peek(base.0)
+}
+
+/// Reads the register behind the last that is mapped.
+pub fn read_register_beyond(map: &RegisterMap<'_>) -> u32 {
+    raw::peek(map.address().saturating_add(map.length() as u64))
 }

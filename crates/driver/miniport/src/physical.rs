@@ -154,6 +154,11 @@ impl<'a> PhysicalMemory<'a> {
         self.object
     }
 
+    /// Who made it, and `hAdapterMemoryObject`.
+    pub(crate) fn opened(&self) -> (&'a Adapter, Handle) {
+        (self.adapter, self.adapter_object)
+    }
+
     /// Bytes asked for.
     pub fn size(&self) -> u64 {
         self.size

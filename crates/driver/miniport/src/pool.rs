@@ -28,6 +28,11 @@ impl NonPagedPool {
     pub fn mdl(&self) -> Result<PoolMdl<'_>> {
         Ok(PoolMdl { mdl: BlockMdl::new(&self.0)?, block: PhantomData })
     }
+
+    /// An MDL of the whole block that was not built: for misuse.
+    pub(crate) fn unpopulated_mdl(&self) -> Result<PoolMdl<'_>> {
+        Ok(PoolMdl { mdl: BlockMdl::unpopulated(&self.0)?, block: PhantomData })
+    }
 }
 
 impl Deref for NonPagedPool {

@@ -65,6 +65,11 @@ impl<'a> RegisterMap<'a> {
         self.memory.write_register(offset, value)
     }
 
+    /// Where the map starts.
+    pub(crate) fn address(&self) -> u64 {
+        self.memory.address()
+    }
+
     /// Never unmaps it: a leak, which the port driver sees at the stop. For demonstrations.
     pub fn leak(self) {
         let _ = ManuallyDrop::new(self);

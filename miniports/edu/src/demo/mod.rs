@@ -1,15 +1,32 @@
 //! Mistakes to look at, one for each rule that can be shown with this device.
 //!
 //! Each is a small file, whose correct twin is one line away, in a comment at the line that is wrong. After its mistake
-//! a demo goes on and ends with success: a device that was refused just completes, as the hardware would.
+//! a demo goes on and ends with success, a device that was refused just completes, as the hardware would, unless the
+//! mistake is one that nothing comes after: see [`Ending`].
 
+mod apc_level;
+mod caps_disagree;
+mod closed_twice;
 mod device_address_never_mapped;
 mod device_address_unmapped;
+mod dispatch_level;
+mod exclusive_callback;
+mod exclusive_dma;
 mod freed_twice;
+mod interface_over_read;
 mod leak;
+mod list;
+mod mdl_changed;
+mod mdl_freed;
+mod mdl_not_locked;
+mod old_callbacks;
 mod physical_address;
+mod register_beyond;
+mod unknown_handle;
+mod view_unmapped;
 
 use dxgk_miniport::Result;
+use dxgk_miniport::abi::caps::{DriverCaps, VidMmCapsFlags};
 
 use crate::settings::MemoryApi;
 use crate::work::Work;
@@ -27,13 +44,63 @@ pub struct Demo {
     pub memory_api: Option<MemoryApi>,
     /// The IOMMU modes in which it shows, as the command's option has them.
     pub modes: &'static [&'static str],
-    run: fn(&Work<'_>) -> Result<()>,
+    /// How the driver's life ends where it shows.
+    pub ending: Ending,
+    mistake: Mistake,
+}
+
+/// How the life of a driver ends that made a mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As without it: stopped, removed, unloaded.
+    Unload,
+    /// The adapter is not started.
+    NotStarted,
+    /// With a bug check.
+    BugCheck,
+}
+
+/// When a demo's time comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// The first round of work after the start.
+    Work,
+    /// `DxgkDdiBeginExclusiveAccess`.
+    ExclusiveAccess,
+    /// The capabilities that are asked for after the start.
+    Capabilities,
+}
+
+/// What is done at its time.
+#[derive(Clone, Copy, Debug)]
+enum Mistake {
+    AtWork(fn(&Work<'_>) -> Result<()>),
+    InExclusiveAccess(fn(&Work<'_>) -> Result<()>),
+    InCapabilities(fn(VidMmCapsFlags) -> VidMmCapsFlags),
 }
 
 impl Demo {
-    /// Makes the mistake.
+    pub(crate) fn occasion(&self) -> Occasion {
+        match self.mistake {
+            Mistake::AtWork(_) => Occasion::Work,
+            Mistake::InExclusiveAccess(_) => Occasion::ExclusiveAccess,
+            Mistake::InCapabilities(_) => Occasion::Capabilities,
+        }
+    }
+
+    /// Makes the mistake, when it is one of work.
     pub(crate) fn show(&self, work: &Work<'_>) -> Result<()> {
-        (self.run)(work)
+        match self.mistake {
+            Mistake::AtWork(run) | Mistake::InExclusiveAccess(run) => run(work),
+            Mistake::InCapabilities(_) => Ok(()),
+        }
+    }
+
+    /// Makes the mistake, when it is one of capabilities.
+    pub(crate) fn change_caps(&self, caps: &mut DriverCaps) {
+        if let Mistake::InCapabilities(change) = self.mistake {
+            caps.memory_management_caps.value = change(caps.memory_management_caps.value);
+        }
     }
 }
 
@@ -42,49 +109,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Demo> {
     DEMOS.iter().find(|demo| demo.name.eq_ignore_ascii_case(name))
 }
 
-/// All demos.
-pub static DEMOS: &[Demo] = &[
-    Demo {
-        name: "never-mapped",
-        rule: "DMA-001",
-        summary: "tells the device to read from an address that nothing was ever mapped at",
-        memory_api: None,
-        modes: &["remapping", "isolation"],
-        run: device_address_never_mapped::run,
-    },
-    Demo {
-        name: "use-after-unmap",
-        rule: "DMA-002",
-        summary: "lets the device read pages after it has unmapped them",
-        memory_api: None,
-        modes: &["remapping", "isolation"],
-        run: device_address_unmapped::run,
-    },
-    Demo {
-        name: "physical-address",
-        rule: "DMA-004",
-        summary: "gives the device what MmGetPhysicalAddress says, where it needs a logical address",
-        memory_api: Some(MemoryApi::Wddm29),
-        modes: &["remapping"],
-        run: physical_address::run,
-    },
-    Demo {
-        name: "leak",
-        rule: "LEAK-001",
-        summary: "stops without having freed its memory",
-        memory_api: None,
-        modes: &["remapping", "isolation", "off"],
-        run: leak::run,
-    },
-    Demo {
-        name: "double-free",
-        rule: "FREE-001",
-        summary: "frees an address descriptor list, or unmaps an MDL, twice",
-        memory_api: None,
-        modes: &["remapping", "isolation", "off"],
-        run: freed_twice::run,
-    },
-];
+pub use list::DEMOS;
 
 #[cfg(test)]
 mod tests {

@@ -122,3 +122,45 @@ wire! {
         pub reserved: [u8; 5],
     }
 }
+
+wire! {
+    /// When an MDL was looked at.
+    pub enum MdlMoment {
+        /// DxgkCbMapMdlToIoMmu: before anything was done.
+        Map = 0,
+        /// DxgkCbUnmapMdlFromIoMmu: before anything was done.
+        Unmap = 1,
+    }
+}
+
+wire! {
+    /// An MDL of the driver's as it stood when it was mapped for a device, or unmapped. Members that the kernel may
+    /// change meanwhile (`Process`, `MappedSystemVa`) are left out. Emitted during the callback; for a map that
+    /// succeeded, after its object's event.
+    pub struct MdlState {
+        /// Address of the MDL.
+        pub mdl: u64,
+        /// `hMemoryHandle` of the mapping; 0 when the map was refused.
+        pub handle: u64,
+        /// [`digest`](crate::digest) of the page numbers behind the header, as many as the buffer touches.
+        pub pages_digest: u64,
+        /// `Next`.
+        pub next: u64,
+        /// `StartVa`.
+        pub start_va: u64,
+        /// `ByteCount`.
+        pub byte_count: u32,
+        /// `ByteOffset`.
+        pub byte_offset: u32,
+        /// `Size`.
+        pub size: u16,
+        /// `MdlFlags`.
+        pub flags: u16,
+        /// When.
+        pub moment: MdlMoment,
+        /// 0 when the MDL could not be read: the other members are 0 then.
+        pub readable: u8,
+        /// Padding.
+        pub reserved: [u8; 2],
+    }
+}

@@ -36,7 +36,7 @@ pub use driver::{
     BugCheck, Callback, DdiCall, Failure, FailureKind, Import, Log, Misuse, MisuseKind, ModuleLoaded, Phase,
     PhysicalQuery, ScenarioStep, StopCause, Who,
 };
-pub use memory::{Mapping, MappingStep, Object, ObjectKind, ObjectStep};
+pub use memory::{Mapping, MappingStep, MdlMoment, MdlState, Object, ObjectKind, ObjectStep};
 pub use text::Text;
 
 macro_rules! events {
@@ -110,4 +110,6 @@ events! {
     Step(ScenarioStep) = 18,
     /// The run failed.
     Failure(Failure) = 19,
+    /// An MDL as it was mapped or unmapped.
+    MdlState(MdlState) = 20,
 }

@@ -7,9 +7,9 @@ use std::mem::offset_of;
 use dxgk_abi::NtStatus;
 use dxgk_abi::init::DriverInitializationData;
 use dxgk_event::{
-    Adapter, Callback, DdiCall, DmaTransfer, Doorbell, Event, EventId, Fault, FaultReason, ListRef, Mapping,
-    MappingStep, Mode, ModeChoice, ModeReason, ModuleLoaded, Object, ObjectKind, ObjectStep, Phase, Record,
-    Stamp, Text, digest,
+    Adapter, Callback, DdiCall, DmaTransfer, Doorbell, Event, EventId, Fault, FaultReason, Import, ListRef,
+    Mapping, MappingStep, Mode, ModeChoice, ModeReason, ModuleLoaded, Object, ObjectKind, ObjectStep, Phase,
+    Record, Stamp, Text, digest,
 };
 use dxgk_verify::{Finding, Lists, Verifier};
 
@@ -39,6 +39,28 @@ pub(crate) struct Run {
     alive: BTreeMap<u64, Object>,
     /// Offset in the driver of the code that runs; 0: none.
     pub(crate) at: u64,
+    /// Level of the driver.
+    pub(crate) irql: u8,
+    /// Whose handle callbacks are given.
+    pub(crate) caller: u32,
+}
+
+/// What the driver and the port said of each other before the start.
+#[derive(Clone, Copy)]
+pub(crate) struct Told {
+    pub(crate) mode: ModeChoice,
+    pub(crate) reason: ModeReason,
+    pub(crate) iommu_caps: u32,
+    pub(crate) refused: bool,
+    pub(crate) offered: u32,
+    pub(crate) driver: u32,
+}
+
+impl Told {
+    pub(crate) fn new(mode: ModeChoice) -> Self {
+        let reason = ModeReason::StrongestClaimed;
+        Self { mode, reason, iommu_caps: 0, refused: false, offered: 0, driver: 0 }
+    }
 }
 
 /// Where an object is, and what it maps.
@@ -50,6 +72,14 @@ pub(crate) struct Made {
 
 impl Run {
     pub(crate) fn new(mode: ModeChoice) -> Self {
+        Self::told(Told::new(mode))
+    }
+
+    pub(crate) fn told(told: Told) -> Self {
+        Self::importing(&[], told)
+    }
+
+    pub(crate) fn importing(imports: &[&str], told: Told) -> Self {
         let mut run = Self {
             verifier: Verifier::new(),
             arena: Arena::default(),
@@ -57,7 +87,12 @@ impl Run {
             next_object: 1,
             alive: BTreeMap::new(),
             at: 0,
+            irql: 0,
+            caller: ADAPTER,
         };
+        for name in imports {
+            run.emit(Event::Import(Import { name: Text::new(name), missing: 0, slot: 0 }));
+        }
         run.emit(Event::ModuleLoaded(ModuleLoaded {
             base: BASE,
             bytes: 0x10_0000,
@@ -71,19 +106,19 @@ impl Run {
             requester: REQUESTER,
             lead: 1,
             reserved: 0,
-            interface_version: 0,
-            driver_version: 0,
+            interface_version: told.offered,
+            driver_version: told.driver,
             display_only: 0,
         }));
         run.emit(Event::Mode(Mode {
             highest_visible: u64::MAX,
             highest_physical: 0xffff_ffff,
             logical_adapter: LOGICAL,
-            iommu_caps: 0,
+            iommu_caps: told.iommu_caps,
             domain: 1,
-            mode,
-            reason: ModeReason::StrongestClaimed,
-            refused: 0,
+            mode: told.mode,
+            reason: told.reason,
+            refused: told.refused.into(),
             reserved: [0; 3],
         }));
         run
@@ -104,7 +139,8 @@ impl Run {
         self.next_event += 1;
         let rip = if self.at == 0 { 0 } else { BASE + self.at };
         let stack = if stack.is_empty() { ListRef::default() } else { self.list(stack) };
-        let record = Record::new(Stamp { boundary: id * 10, rip, stack, thread: 1, process: 0 }, 0, &event);
+        let record =
+            Record::new(Stamp { boundary: id * 10, rip, stack, thread: 1, process: 0 }, self.irql, &event);
         self.verifier.feed(EventId(id), &record, &event, &self.arena);
         id
     }
@@ -176,6 +212,24 @@ impl Run {
             step,
             access: 3,
             identity: identity.into(),
+            reserved: [0; 5],
+        }));
+    }
+
+    /// Maps at a logical page, without the right to write.
+    pub(crate) fn map_for_reading(&mut self, made: Made, logical: u64, runs: &[(u64, u64)]) {
+        let words: Vec<u64> = runs.iter().flat_map(|(first, count)| [*first, *count]).collect();
+        let frames = self.list(&words);
+        self.emit(Event::Mapping(Mapping {
+            object: made.object,
+            logical_page: logical,
+            pages: runs.iter().map(|(_, count)| *count).sum(),
+            frames,
+            domain: 1,
+            logical_adapter: LOGICAL,
+            step: MappingStep::Mapped,
+            access: 1,
+            identity: 0,
             reserved: [0; 5],
         }));
     }
@@ -291,11 +345,11 @@ impl Run {
             phase: Phase::Entered,
             unimplemented: 0,
             status: 0,
-            adapter: ADAPTER,
+            adapter: self.caller,
             duration: 0,
         };
         self.at(offset);
-        let entry = self.emit(Event::Callback(callback));
+        let entry = self.emit_with(Event::Callback(callback), &[BASE + 0x9100]);
         during(self);
         callback = Callback {
             entry,
@@ -309,19 +363,21 @@ impl Run {
     }
 
     fn ddi(&mut self, slot: usize, adapter: u32) {
+        self.ddi_phase(slot, adapter, Phase::Entered, NtStatus::SUCCESS);
+        self.ddi_phase(slot, adapter, Phase::Returned, NtStatus::SUCCESS);
+    }
+
+    pub(crate) fn ddi_phase(&mut self, slot: usize, adapter: u32, phase: Phase, status: NtStatus) {
         self.at(0);
-        for phase in [Phase::Entered, Phase::Returned] {
-            let ddi = slot as u16;
-            self.emit(Event::Ddi(DdiCall {
-                ddi,
-                phase,
-                reserved: 0,
-                status: 0,
-                adapter,
-                reserved2: 0,
-                argument: 0,
-            }));
-        }
+        self.emit(Event::Ddi(DdiCall {
+            ddi: slot as u16,
+            phase,
+            reserved: 0,
+            status: status.0,
+            adapter,
+            reserved2: 0,
+            argument: 0,
+        }));
     }
 
     pub(crate) fn remove_device(&mut self) {

@@ -19,6 +19,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::device_information;
 use super::interrupts::DEVICE_LEVEL;
+use super::mdl_state;
 use super::state::{Call, PortState, Words, serve};
 use crate::call::call_driver;
 use crate::{guarded, processor, thunk};
@@ -150,7 +151,14 @@ fn map_mdl_to_iommu(adapter: u64, at: u64) -> u32 {
         copy_in_out::<ArgCbMapMdlToIoMmu>(at),
         |args| vec![args.mdl.0],
         |port, caller, mut args| {
-            args.memory_handle = port.sysmm.map_mdl_to_iommu(caller, Handle(adapter), &args)?;
+            let seen = mdl_state::look_at(args.mdl.0);
+            let mapped = port.sysmm.map_mdl_to_iommu(caller, Handle(adapter), &args);
+            match &mapped {
+                Ok(handle) => port.note_mdl_mapped(seen, *handle),
+                Err(error) if *error == INVALID => port.note_mdl_mapped(seen, Handle::NULL),
+                Err(_) => {}
+            }
+            args.memory_handle = mapped?;
             copy_out(at, &args)?;
             Ok(vec![args.memory_handle.0])
         },
@@ -164,7 +172,10 @@ fn unmap_mdl_from_iommu(adapter: u64, at: u64) {
         copy_in::<ArgCbUnmapMdlFromIoMmu>(at),
         |args| vec![args.memory_handle.0],
         |port, caller, args| {
-            port.sysmm.unmap_mdl_from_iommu(caller, Handle(adapter), &args).map(|()| Words::new())
+            port.note_mdl_before_unmap(args.memory_handle);
+            port.sysmm.unmap_mdl_from_iommu(caller, Handle(adapter), &args)?;
+            port.forget_mdl(args.memory_handle);
+            Ok(Words::new())
         },
     );
 }

@@ -10,6 +10,7 @@ mod devices;
 mod initialize;
 mod interface;
 mod interrupts;
+mod mdl_state;
 mod miniport;
 mod state;
 

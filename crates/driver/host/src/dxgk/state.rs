@@ -78,6 +78,8 @@ pub struct PortState {
     pub(crate) registration: OnceLock<Registration>,
     pub(crate) interrupts: Interrupts,
     adapters: Mutex<BTreeMap<u64, AdapterState>>,
+    /// The MDLs that are mapped for a device, by handle of the mapping.
+    mapped_mdls: Mutex<BTreeMap<u64, u64>>,
 }
 
 impl core::fmt::Debug for PortState {
@@ -103,11 +105,16 @@ impl PortState {
             registration: OnceLock::new(),
             interrupts: Interrupts::default(),
             adapters: Mutex::new(BTreeMap::new()),
+            mapped_mdls: Mutex::new(BTreeMap::new()),
         }
     }
 
     pub(crate) fn adapters(&self) -> MutexGuard<'_, BTreeMap<u64, AdapterState>> {
         self.adapters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn mapped_mdls(&self) -> MutexGuard<'_, BTreeMap<u64, u64>> {
+        self.mapped_mdls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The adapter that a driver's handle names.

@@ -88,6 +88,8 @@ kernel_imports! {
     fn MmUnmapLockedPages(address: *mut c_void, mdl: *mut Mdl);
 
     fn KeStallExecutionProcessor(microseconds: u32);
+    fn KfRaiseIrql(level: u8) -> u8;
+    fn KeLowerIrql(level: u8);
     fn KeInitializeEvent(event: *mut Event, kind: u32, state: u8);
     fn KeWaitForSingleObject(
         object: *mut c_void, reason: u32, mode: u8, alertable: u8, timeout: *const i64,

@@ -80,14 +80,20 @@ pub(crate) struct BlockMdl(MdlPointer);
 impl BlockMdl {
     /// `IoAllocateMdl` and `MmBuildMdlForNonPagedPool`.
     pub(crate) fn new(block: &PoolMemory) -> Result<Self> {
+        let made = Self::unpopulated(block)?;
+        // SAFETY: the MDL was made right above and describes one block of nonpaged pool, borrowed meanwhile.
+        unsafe { import::MmBuildMdlForNonPagedPool(made.0.as_ptr()) };
+        Ok(made)
+    }
+
+    /// `IoAllocateMdl` alone: the MDL has no page numbers yet.
+    pub(crate) fn unpopulated(block: &PoolMemory) -> Result<Self> {
         let length = u32::try_from(block.0.length()).map_err(|_| NtStatus::INVALID_PARAMETER)?;
         let start = core::ptr::with_exposed_provenance_mut(block.0.address() as usize);
         // SAFETY: takes a range of addresses as numbers, and no IRP.
         let mdl = unsafe { import::IoAllocateMdl(start, length, 0, 0, core::ptr::null_mut()) };
         // SAFETY: when not null it points to an MDL of that range, which lives until `drop`.
         let mdl = unsafe { MdlPointer::new(mdl) }.ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
-        // SAFETY: the MDL was made right above and describes one block of nonpaged pool, borrowed meanwhile.
-        unsafe { import::MmBuildMdlForNonPagedPool(mdl.as_ptr()) };
         Ok(Self(mdl))
     }
 

@@ -50,6 +50,16 @@ impl MdlPointer {
         // one of those; 8-byte alignment follows from the header's.
         Some(unsafe { entry.read_volatile() })
     }
+
+    /// Exchanges two page frame numbers, as a driver may that uses the MDL again; nothing beyond the buffer.
+    pub(crate) fn swap_page_frames(&self, one: usize, other: usize) {
+        let (Some(first), Some(second)) = (self.page_frame(one), self.page_frame(other)) else { return };
+        let array = self.0.as_ptr().wrapping_add(1).cast::<u64>();
+        // SAFETY: `page_frame` found the entry inside the array; no Rust reference covers it.
+        unsafe { array.wrapping_add(one).write_volatile(second) };
+        // SAFETY: as above.
+        unsafe { array.wrapping_add(other).write_volatile(first) };
+    }
 }
 
 /// A live ADL.

@@ -57,6 +57,7 @@ pub(crate) mod init;
 pub(crate) mod kernel;
 pub(crate) mod list;
 pub(crate) mod memory;
+pub(crate) mod misuse;
 mod mmio;
 pub(crate) mod object;
 pub(crate) mod registry;

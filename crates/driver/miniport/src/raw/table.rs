@@ -23,6 +23,8 @@ use crate::status::{Result, check};
 #[derive(Debug)]
 pub(crate) struct Callbacks {
     table: DxgkrnlInterface,
+    /// The first address behind the table that was offered.
+    end: u64,
 }
 
 /// Bytes of the table's first field, `Size`.
@@ -109,7 +111,13 @@ impl Callbacks {
             cut.fill(0);
         }
         copy.size = known as u32;
-        Ok(Self { table: copy })
+        let end = (table.expose_provenance() as u64).saturating_add(offered as u64);
+        Ok(Self { table: copy, end })
+    }
+
+    /// The first address behind the table that was offered. Nothing that is there is the driver's.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
     }
 
     /// The table's head and slots, for information.

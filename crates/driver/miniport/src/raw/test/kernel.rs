@@ -136,6 +136,15 @@ abi_entries! {
         note(format!("KeStallExecutionProcessor({microseconds})"));
     }
 
+    fn kf_raise_irql(level: u8) -> u8 {
+        note(format!("KfRaiseIrql({level})"));
+        0
+    }
+
+    fn ke_lower_irql(level: u8) {
+        note(format!("KeLowerIrql({level})"));
+    }
+
     fn ke_initialize_event(_event: &mut Event, _kind: u32, _state: u8) {}
 
     fn ke_delay_execution_thread(_mode: u8, _alertable: u8, _interval: &i64) -> NtStatus {
@@ -271,6 +280,7 @@ pub(super) fn bind() {
         "IoAllocateMdl": io_allocate_mdl, "IoFreeMdl": io_free_mdl,
         "MmBuildMdlForNonPagedPool": mm_build_mdl_for_non_paged_pool,
         "KeStallExecutionProcessor": ke_stall_execution_processor, "KeInitializeEvent": ke_initialize_event,
+        "KfRaiseIrql": kf_raise_irql, "KeLowerIrql": ke_lower_irql,
         "KeDelayExecutionThread": ke_delay_execution_thread, "ZwOpenKey": zw_open_key,
         "ZwQueryValueKey": zw_query_value_key, "ZwClose": zw_close, "ZwLoadDriver": zw_load_driver,
         "ZwUnloadDriver": zw_unload_driver, "RtlGetVersion": rtl_get_version,

@@ -1,0 +1,130 @@
+//! Rules about the addressing mode: MODE-001, MODE-002, and IMP-001, which depends on what the driver claims.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use dxgk_abi::query::IommuCaps;
+use dxgk_event::{Import, Mode, ModeChoice, ModeReason};
+
+use crate::calls::{Call, MemoryCall, UnderRemapping};
+use crate::finding::{Finding, SameAct, Severity};
+use crate::rules::{IMP_001, MODE_001, MODE_002};
+use crate::{Moment, Verifier};
+
+/// What a driver that supports isolation does not import.
+const BYPASSING: &[&str] = &[
+    "MmAllocateContiguousMemory",
+    "MmAllocateContiguousMemorySpecifyCache",
+    "MmAllocatePagesForMdl",
+    "MmAllocatePagesForMdlEx",
+    "MmFreeContiguousMemory",
+    ALSO_TOLD_TO_USE,
+    "MmProbeAndLockPages",
+];
+
+/// The one of them that the hot-update page tells drivers to use.
+const ALSO_TOLD_TO_USE: &str = "MmFreePagesFromMdl";
+
+fn claims(mode: &Mode, what: IommuCaps) -> bool {
+    IommuCaps(mode.iommu_caps).contains(what)
+}
+
+impl Verifier {
+    /// Remembers an import for [`judge_claims`](Self::judge_claims).
+    pub(crate) fn imported(&mut self, import: &Import) {
+        let name = import.name.as_str();
+        if let Some(known) = BYPASSING.iter().find(|known| **known == name)
+            && !self.bypassing.contains(known)
+        {
+            self.bypassing.push(known);
+        }
+    }
+
+    /// The mode was chosen, or the start refused.
+    pub(crate) fn judge_claims(&mut self, mode: &Mode, moment: Moment) {
+        let moment = moment.elsewhere();
+        if mode.refused != 0 {
+            if mode.reason == ModeReason::CapsDisagree {
+                self.caps_disagree(mode, &moment);
+            }
+            return;
+        }
+        self.adapters.chosen(mode);
+        // A driver too old for IOMMU_CAPS claims it in VIDMMCAPS: it is isolated then, without being forced.
+        let isolated = mode.mode == ModeChoice::Isolation && mode.reason != ModeReason::Forced;
+        if (isolated || claims(mode, IommuCaps::IOMMU_ISOLATION_SUPPORTED)) && !self.bypassing.is_empty() {
+            self.bypassing_imports(&moment);
+        }
+    }
+
+    fn caps_disagree(&mut self, mode: &Mode, moment: &Moment) {
+        let act = SameAct::AtObject(MODE_002.id, 0, Some(mode.logical_adapter.into()), 0);
+        let finding = (!self.findings.knows(&act)).then(|| {
+            let said = |what, name| if claims(mode, what) { Some(name) } else { None };
+            let said: Vec<&str> = [
+                said(IommuCaps::IOMMU_ISOLATION_SUPPORTED, "IommuIsolationSupported"),
+                said(IommuCaps::IOMMU_ISOLATION_REQUIRED, "IommuIsolationRequired"),
+                said(IommuCaps::DMA_REMAPPING_SUPPORTED, "DmaRemappingSupported"),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+            let said = if said.is_empty() { "nothing".to_string() } else { said.join(", ") };
+            let aperture = if mode.mode == ModeChoice::Remapping { ", or MapAperture2Supported is missing" } else { "" };
+            let message = format!(
+                "the driver's DXGK_IOMMU_CAPS claim {said}; its DXGK_VIDMMCAPS say something else of isolation{aperture}"
+            );
+            self.told(&MODE_002, Severity::Error, moment, message, MODE_002.mend)
+        });
+        self.findings.found(act, finding);
+    }
+
+    fn bypassing_imports(&mut self, moment: &Moment) {
+        let act = SameAct::AtObject(IMP_001.id, 0, None, 0);
+        let finding = (!self.findings.knows(&act)).then(|| {
+            let names = &self.bypassing;
+            let severity = if matches!(&names[..], [only] if *only == ALSO_TOLD_TO_USE) {
+                Severity::Warning
+            } else {
+                Severity::Error
+            };
+            let message = format!("the driver reports isolation support and imports {}", names.join(", "));
+            self.told(&IMP_001, severity, moment, message, IMP_001.mend)
+        });
+        self.findings.found(act, finding);
+    }
+
+    /// Whether the call is one that remapping does not have, by a driver that should know.
+    pub(crate) fn judge_old_set(&mut self, call: &Call<'_>, memory: &MemoryCall) -> bool {
+        let logical = self.adapters.logical(call.callback.adapter);
+        let Some(mode) = logical.and_then(|logical| self.adapters.told_of_mode(logical)) else {
+            return false;
+        };
+        let remapped = mode.mode == ModeChoice::Remapping;
+        let claimed = claims(mode, IommuCaps::DMA_REMAPPING_SUPPORTED);
+        let severity = match (memory.remapping, remapped) {
+            (UnderRemapping::Works, _) | (UnderRemapping::Releases, false) => return false,
+            (_, true) if claimed || mode.reason != ModeReason::Forced => Severity::Error,
+            (_, true) => Severity::Note,
+            (UnderRemapping::Acquires, false) if claimed => Severity::Warning,
+            (UnderRemapping::Acquires, false) => return false,
+        };
+        self.found_in_call(&MODE_001, call, |this, moment| {
+            let name = call.name();
+            let message: String = match severity {
+                Severity::Error => format!("{name} cannot be used under DMA remapping, and was refused"),
+                Severity::Warning => format!(
+                    "the driver reports DmaRemappingSupported and uses {name}, which works in this mode and is refused \
+                     under DMA remapping"
+                ),
+                Severity::Note => {
+                    format!("{name} was refused: DMA remapping was forced on a driver that does not report it")
+                }
+            };
+            let history = Vec::from([this.modules.history(format!("{name} called"), &moment)]);
+            Finding { history, ..this.told(&MODE_001, severity, &moment, message, MODE_001.mend) }
+        });
+        true
+    }
+}

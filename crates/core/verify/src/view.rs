@@ -1,0 +1,81 @@
+//! Rules about what the processor touches: CPU-001, REG-001.
+//!
+//! Decided for an exception that nothing handled, and for touches that a guard saw: the address lies in a view or
+//! register map that is gone, or shortly outside one. Of registers it is REG-001, never CPU-001.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use dxgk_abi::BugCheck as Code;
+use dxgk_event::{BugCheck, Misuse, MisuseKind, ObjectKind, Stamp, StopCause};
+
+use crate::finding::{Finding, SameAct, Severity};
+use crate::lists::Lists;
+use crate::objects::{Known, Outside};
+use crate::rules::{CPU_001, REG_001};
+use crate::words::{describe, summary, the};
+use crate::{Moment, Verifier};
+
+/// A touch by driver code.
+struct Touch {
+    address: u64,
+    write: bool,
+}
+
+impl Verifier {
+    /// The machine stopped; for an exception at an address it may be a touch.
+    pub(crate) fn judge_stop(&mut self, stop: &BugCheck, moment: Moment, stamp: &Stamp, lists: &dyn Lists) {
+        let page_fault = stop.code == Code::PAGE_FAULT_IN_NONPAGED_AREA.0;
+        if stop.cause != StopCause::Exception || !page_fault {
+            return;
+        }
+        let touch =
+            Touch { address: stop.address, write: stop.parameters.get(1).is_some_and(|write| *write != 0) };
+        self.judge_touch(&touch, moment, stamp, lists);
+    }
+
+    /// A guard was touched, and the run goes on.
+    pub(crate) fn judge_guard(&mut self, misuse: &Misuse, moment: Moment, stamp: &Stamp, lists: &dyn Lists) {
+        if matches!(misuse.kind, MisuseKind::ViewAfterUnmap | MisuseKind::OutsideView) {
+            let touch = Touch { address: misuse.va, write: misuse.write != 0 };
+            self.judge_touch(&touch, moment, stamp, lists);
+        }
+    }
+
+    fn judge_touch(&mut self, touch: &Touch, moment: Moment, stamp: &Stamp, lists: &dyn Lists) {
+        let Some((known, outside)) = self.objects.beside(touch.address) else { return };
+        let rule = match known.object.kind {
+            ObjectKind::RegisterMap | ObjectKind::UserRegisterMap => &REG_001,
+            _ => &CPU_001,
+        };
+        let act = SameAct::AtObject(rule.id, moment.rip, Some(known.object.object), 0);
+        let finding = (!self.findings.knows(&act)).then(|| {
+            let moment = moment.with_stack(stamp, lists);
+            let verb = if touch.write { "wrote to" } else { "read from" };
+            let message = format!("the driver {verb} {:#x}, {}", touch.address, place(known, outside));
+            let mut history =
+                Vec::from([self.modules.history(format!("{} made", describe(known)), &known.created)]);
+            if let Some(released) = &known.released {
+                history.push(self.modules.history("unmapped", released));
+            }
+            let touched = if touch.write { "written to" } else { "read" };
+            history.push(self.modules.history(touched, &moment));
+            let object = Some(summary(known));
+            Finding { history, object, ..self.told(rule, Severity::Error, &moment, message, rule.mend) }
+        });
+        self.findings.found(act, finding);
+    }
+}
+
+/// Where the address is, seen from what it missed.
+fn place(known: &Known, outside: Outside) -> String {
+    let gone = if known.released.is_some() { ", which was unmapped before" } else { "" };
+    let name = the(known);
+    match outside {
+        Outside::Gone(offset) => format!("{offset:#x} bytes into {name}{gone}"),
+        Outside::Behind(0) => format!("the first byte behind the end of {name}{gone}"),
+        Outside::Behind(bytes) => format!("{bytes:#x} bytes behind the end of {name}{gone}"),
+        Outside::Before(bytes) => format!("{bytes:#x} bytes before the start of {name}{gone}"),
+    }
+}

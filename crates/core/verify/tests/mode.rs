@@ -1,0 +1,102 @@
+//! MODE-001, MODE-002, IMP-001: the addressing mode, and what the driver says of it.
+
+mod stream;
+
+use std::mem::offset_of;
+
+use dxgk_abi::query::IommuCaps;
+use dxgk_abi::{DxgkrnlInterface, NtStatus};
+use dxgk_event::{ModeChoice, ModeReason};
+use dxgk_verify::Severity;
+use stream::{Run, Told};
+
+macro_rules! slot {
+    ($field:ident) => {
+        offset_of!(DxgkrnlInterface, $field)
+    };
+}
+
+const BOTH: u32 = IommuCaps::IOMMU_ISOLATION_SUPPORTED.0 | IommuCaps::DMA_REMAPPING_SUPPORTED.0;
+const ISOLATION: u32 = IommuCaps::IOMMU_ISOLATION_SUPPORTED.0;
+
+const ACQUIRING: [usize; 4] = [
+    slot!(allocate_contiguous_memory),
+    slot!(allocate_pages_for_mdl),
+    slot!(map_mdl_to_iommu),
+    slot!(pin_frame_buffer_for_save),
+];
+const RELEASING: [usize; 3] =
+    [slot!(free_contiguous_memory), slot!(free_pages_from_mdl), slot!(unmap_mdl_from_iommu)];
+
+/// The severity of what a call is found to be.
+fn called(slot: usize, mode: ModeChoice, reason: ModeReason, iommu_caps: u32) -> Option<Severity> {
+    let mut run = Run::told(Told { reason, iommu_caps, ..Told::new(mode) });
+    let refused = mode == ModeChoice::Remapping;
+    let status = if refused { NtStatus::NOT_SUPPORTED } else { NtStatus::SUCCESS };
+    run.call(slot, 0x30, &[0x77], status, |_| {});
+    assert!(run.found().iter().all(|found| *found == ("MODE-001", 0x30)), "{:?}", run.found());
+    run.verifier.findings().first().map(|finding| finding.severity)
+}
+
+#[test]
+fn the_older_callbacks_are_errors_under_remapping_warnings_elsewhere_and_notes_when_forced() {
+    let (asked, forced) = (ModeReason::Asked, ModeReason::Forced);
+    for slot in ACQUIRING {
+        assert_eq!(called(slot, ModeChoice::Remapping, asked, BOTH), Some(Severity::Error));
+        assert_eq!(called(slot, ModeChoice::Remapping, forced, 0), Some(Severity::Note));
+        for mode in [ModeChoice::Isolation, ModeChoice::Passthrough] {
+            assert_eq!(called(slot, mode, asked, BOTH), Some(Severity::Warning));
+            assert_eq!(called(slot, mode, asked, ISOLATION), None);
+        }
+    }
+    for slot in RELEASING {
+        assert_eq!(called(slot, ModeChoice::Remapping, asked, BOTH), Some(Severity::Error));
+        assert_eq!(called(slot, ModeChoice::Isolation, asked, BOTH), None);
+    }
+    for slot in [slot!(allocate_adl), slot!(unpin_frame_buffer_for_save), slot!(map_memory)] {
+        assert_eq!(called(slot, ModeChoice::Isolation, asked, BOTH), None);
+    }
+}
+
+#[test]
+fn a_handle_that_is_refused_is_no_matter_of_the_mode() {
+    let mut run = Run::told(Told { iommu_caps: BOTH, ..Told::new(ModeChoice::Isolation) });
+    run.call(slot!(map_mdl_to_iommu), 0x30, &[0x77], NtStatus::INVALID_HANDLE, |_| {});
+    assert_eq!(run.found(), [("HND-001", 0x30)]);
+}
+
+#[test]
+fn capabilities_that_disagree_are_mode_002_and_another_refusal_is_none() {
+    let refused = |reason| {
+        let told = Told { reason, iommu_caps: BOTH, refused: true, ..Told::new(ModeChoice::Remapping) };
+        Run::told(told)
+    };
+    let run = refused(ModeReason::CapsDisagree);
+    let finding = run.only();
+    assert_eq!((finding.rule.id, finding.place.rip), ("MODE-002", 0));
+    for part in ["IommuIsolationSupported, DmaRemappingSupported", "MapAperture2Supported"] {
+        assert!(finding.message.contains(part), "{}", finding.message);
+    }
+    assert_eq!(refused(ModeReason::LimitNotMet).found(), []);
+}
+
+#[test]
+fn imports_that_bypass_the_port_are_found_of_a_driver_that_claims_isolation() {
+    let imports = ["DbgPrint", "MmProbeAndLockPages", "MmAllocatePagesForMdlEx"];
+    let claiming = Told { iommu_caps: ISOLATION, ..Told::new(ModeChoice::Passthrough) };
+    let run = Run::importing(&imports, claiming);
+    let finding = run.only();
+    assert_eq!((finding.rule.id, finding.severity), ("IMP-001", Severity::Error));
+    for name in &imports[1..] {
+        assert!(finding.message.contains(name), "{}", finding.message);
+    }
+    assert!(!finding.message.contains("DbgPrint"), "{}", finding.message);
+    assert_eq!(Run::importing(&imports, Told::new(ModeChoice::Passthrough)).found(), []);
+    assert_eq!(Run::importing(&imports[..1], claiming).found(), []);
+    // Too old to be asked before the start: it is isolated because it said so after it.
+    assert_eq!(Run::importing(&imports, Told::new(ModeChoice::Isolation)).found().len(), 1);
+    let forced = Told { reason: ModeReason::Forced, ..Told::new(ModeChoice::Isolation) };
+    assert_eq!(Run::importing(&imports, forced).found(), []);
+    let told_to = Run::importing(&["MmFreePagesFromMdl"], claiming);
+    assert_eq!(told_to.only().severity, Severity::Warning);
+}

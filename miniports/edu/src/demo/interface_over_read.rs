@@ -1,0 +1,12 @@
+//! IFC-001: the table of callbacks is read beyond the end that was offered.
+
+use dxgk_miniport::{Result, log, misuse};
+
+use crate::work::Work;
+
+pub(super) fn run(work: &Work<'_>) -> Result<()> {
+    // Correct: let behind = work.adapter.table_size();
+    let behind = misuse::read_beyond_interface(work.adapter);
+    log!("edu: a table of {} bytes, and {behind:#x}", work.adapter.table_size());
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! MDL-001: an MDL is used for something else while it is mapped.
+
+use dxgk_miniport::{MdlMapping, NonPagedPool, Result, misuse};
+
+use crate::work::{RUN, Work};
+
+pub(super) fn run(work: &Work<'_>) -> Result<()> {
+    let block = NonPagedPool::allocate(RUN as usize)?;
+    let mdl = block.mdl()?;
+    let mapping = MdlMapping::map(work.adapter, &mdl)?;
+    // Correct: this line after the next.
+    misuse::swap_page_numbers(&mdl, 0, 1);
+    drop(mapping);
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! HND-001: a callback is given a number that is no handle.
+
+use dxgk_miniport::abi::Handle;
+use dxgk_miniport::{MdlPages, PhysicalMemory, Placement, Result, misuse};
+
+use crate::settings::MemoryApi;
+use crate::work::{PAGE, Work};
+
+/// What a field holds that nobody initialised.
+const UNINITIALISED: Handle = Handle(0xCDCD_CDCD_CDCD_CDCD);
+
+pub(super) fn run(work: &Work<'_>) -> Result<()> {
+    match work.api {
+        MemoryApi::Wddm29 => {
+            let memory = PhysicalMemory::pages(work.adapter, PAGE, Placement::ANYWHERE)?;
+            // Correct: without this line; the object is closed and destroyed when it goes out of scope.
+            misuse::close(work.adapter, UNINITIALISED)?;
+            drop(memory);
+        }
+        MemoryApi::Wddm24 => {
+            let pages = MdlPages::allocate(work.adapter, PAGE, Placement::ANYWHERE)?;
+            // Correct: without this line; the pages are freed when they go out of scope.
+            let _refused = misuse::free_pages(work.adapter, UNINITIALISED);
+            drop(pages);
+        }
+    }
+    Ok(())
+}
