@@ -243,10 +243,17 @@ impl World {
         }
         self.drop_own_mdls();
         let left = self.reference.frames.iter().filter(|it| !matches!(it, Frame::Free | Frame::Reserved));
-        if left.count() == 0 {
+        if left.count() != 0 {
+            return Err("pages are left after everything is freed".into());
+        }
+        // Root table, queue, status word, one context table, and the root of each domain: emptied tables went back.
+        let attached = |it: &&crate::reference::Logical| !it.blocked && it.mode != Mode::Off;
+        let domains = self.reference.logical.iter().filter(attached).count();
+        let tables = self.tables().len();
+        if tables == 4 + domains {
             self.balance()
         } else {
-            Err("pages are left after everything is freed".into())
+            Err(format!("{tables} table frames after everything is freed, with {domains} domains"))
         }
     }
 

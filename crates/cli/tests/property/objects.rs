@@ -376,6 +376,10 @@ impl World {
             5 => args.flags |= AllocateAdlFlags(self.rng.of(&[4, 0x8000_0000])),
             _ => {}
         }
+        if count > 64 && self.rng.one_in(3) {
+            // The tables of a large list run out in its midst.
+            *lock(&self.bench.frames.left) = Some(self.rng.below(3));
+        }
         let wanted = self.adl_expected(&args);
         let got = self.bench.sysmm.allocate_adl(&KERNEL, &args);
         let wanted = self.limited(wanted, 0, true)?;
