@@ -1,5 +1,6 @@
 //! The `dxgk` command.
 
+mod explain;
 mod iopt;
 mod report;
 mod run;
@@ -28,6 +29,10 @@ enum Verb {
     Run(Box<run::RunOptions>),
     /// Build and explain I/O page tables, outside any run
     Iopt(iopt::Iopt),
+    /// List the rules that findings are about
+    Rules,
+    /// Explain a rule: what breaks it, where it stands, what Windows does, how it is mended
+    Explain(explain::Explain),
     /// The process that a run happens in
     #[command(name = run::CHILD, hide = true)]
     Child,
@@ -59,6 +64,11 @@ fn main() -> ExitCode {
             Err(error) if error.is::<Usage>() => complain(&error.to_string(), USAGE),
             Err(error) => complain(&format!("{error:#}"), OWN_FAILURE),
         },
+        Verb::Rules => printed(explain::list(&mut std::io::stdout().lock())),
+        Verb::Explain(asked) => match explain::explain(&asked, &mut std::io::stdout().lock()) {
+            Ok(written) => printed(written),
+            Err(refused) => complain(&refused.to_string(), USAGE),
+        },
         Verb::Iopt(iopt) => match iopt::run(&iopt, &mut std::io::stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(refused) => complain(&refused.to_string(), USAGE),
@@ -73,6 +83,16 @@ fn in_one_line(error: &clap::Error) -> String {
     let text = text.split("\n\nFor more information").next().unwrap_or(text);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+/// Text for a terminal; a closed standard output is no error of ours.
+fn printed(written: std::io::Result<()>) -> ExitCode {
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            complain(&format!("standard output: {error}"), OWN_FAILURE)
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 fn complain(text: &str, status: u8) -> ExitCode {
