@@ -44,6 +44,14 @@ const VALUES: [(&str, u64); 11] = [
     ("NtGlobalFlag", 0),
 ];
 
+/// The variable that holds the system process.
+const SYSTEM_PROCESS: &str = "PsInitialSystemProcess";
+
+/// Whether there is such a variable.
+pub(super) fn is_variable(name: &str) -> bool {
+    name == SYSTEM_PROCESS || OBJECT_TYPES.contains(&name) || VALUES.iter().any(|(known, _)| *known == name)
+}
+
 /// Where the variables are.
 #[derive(Debug)]
 pub(crate) struct DataExports {
@@ -73,7 +81,7 @@ impl DataExports {
             kind += 16;
         }
         memory::write(at, &kind)?;
-        variables.insert("PsInitialSystemProcess", at);
+        variables.insert(SYSTEM_PROCESS, at);
         Ok(Some(Self { variables, types, system_process: kind }))
     }
 

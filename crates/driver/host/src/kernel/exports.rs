@@ -6,9 +6,9 @@ use dxgk_abi::Irql;
 
 use super::table::{FunctionExport, serve};
 use super::{
-    crt, device, device_property, dpc, fast_mutex, file, firmware, io, level, lists, lookaside, mdl, mm,
-    mutex, page_list, pool_calls, print, registry_calls as registry, rtl, stops, strings, sync, thread, time,
-    timer, tracing, work,
+    crt, device, device_property, dpc, exceptions, fast_mutex, file, firmware, io, level, lists, lookaside,
+    mdl, mm, mutex, page_list, pool_calls, print, registry_calls as registry, rtl, stops, strings, sync,
+    thread, time, timer, tracing, work,
 };
 use crate::thunk::VaList;
 
@@ -94,6 +94,7 @@ exports! {
         memset = crate::leaf::memset, HIGH_LEVEL;
         memcmp = crate::leaf::memcmp, HIGH_LEVEL;
         RtlCopyMemory = crate::leaf::memmove, HIGH_LEVEL;
+        RtlCaptureContext = crate::seh::capture_context, HIGH_LEVEL;
         __chkstk = probe_stack, HIGH_LEVEL;
     }
     variadic {
@@ -193,7 +194,18 @@ exports! {
         KeBugCheck(code: u32) = stops::bug_check_plain, HIGH_LEVEL;
         KeBugCheckEx(code: u32, a: u64, b: u64, c: u64, d: u64) = stops::bug_check_ex, HIGH_LEVEL;
         ExRaiseStatus(status: u32) = stops::raise_status, APC_LEVEL;
-        __C_specific_handler(record: u64, frame: u64, context: u64, dispatcher: u64) -> i32 = stops::c_specific_handler, HIGH_LEVEL;
+        __C_specific_handler(record: u64, frame: u64, context: u64, dispatcher: u64) -> i32 = exceptions::c_specific_handler, HIGH_LEVEL;
+        RtlUnwindEx(frame: u64, ip: u64, record: u64, value: u64, context: u64, history: u64) = exceptions::unwind_ex, HIGH_LEVEL;
+        RtlUnwind(frame: u64, ip: u64, record: u64, value: u64) = exceptions::unwind, HIGH_LEVEL;
+        RtlVirtualUnwind(kinds: u32, base: u64, control: u64, function: u64, context: u64, data: u64, frame: u64, pointers: u64) -> u64 = exceptions::virtual_unwind, HIGH_LEVEL;
+        RtlLookupFunctionEntry(address: u64, base: u64, history: u64) -> u64 = exceptions::lookup_function_entry, HIGH_LEVEL;
+        RtlRestoreContext(context: u64, record: u64) = exceptions::restore_context, HIGH_LEVEL;
+        RtlRaiseException(record: u64) = exceptions::raise_exception, HIGH_LEVEL;
+        RtlRaiseStatus(status: u32) = stops::raise_status, HIGH_LEVEL;
+        ExRaiseAccessViolation() = exceptions::raise_access_violation, APC_LEVEL;
+        ExRaiseDatatypeMisalignment() = exceptions::raise_misalignment, APC_LEVEL;
+        ProbeForRead(address: u64, bytes: u64, alignment: u32) = exceptions::probe_for_read, APC_LEVEL;
+        ProbeForWrite(address: u64, bytes: u64, alignment: u32) = exceptions::probe_for_write, APC_LEVEL;
         _purecall() = stops::pure_call, HIGH_LEVEL;
         DbgBreakPoint() = stops::break_point, HIGH_LEVEL;
         DbgBreakPointWithStatus(status: u32) = stops::break_point_with, HIGH_LEVEL;

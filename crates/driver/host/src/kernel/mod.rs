@@ -22,6 +22,7 @@ mod dispatcher;
 mod dpc;
 mod driver_memory;
 mod driver_object;
+mod exceptions;
 mod exports;
 mod fast_mutex;
 mod file;
@@ -72,5 +73,5 @@ pub use state::{
     DeviceKeys, FIRST_OBJECT, Installed, Kernel, KernelParts, LevelLowered, TimePassing, current,
 };
 pub use stubs::MissingStubs;
-pub use table::{Export, ExportKind};
+pub use table::{Export, ExportKind, is_exported};
 pub use time::SYSTEM_TIME_AT_START;

@@ -27,6 +27,8 @@ use super::timer::Timers;
 use super::trouble::{Outcome, Trouble};
 use super::work::Work;
 use crate::layout::{HIGHEST_USER_ADDRESS, RunGuard};
+use crate::stop::StopReason;
+use crate::unwind::StackTrace;
 use crate::{fiber, processor, stop, trap};
 
 /// Object numbers of the kernel's own objects start here, so that they never meet those that the memory manager counts from 1.
@@ -375,22 +377,24 @@ pub(crate) fn serving() -> &'static Kernel {
     }
 }
 
-/// Ends the run where Windows would not return to the driver. The structured exceptions that a routine raises are not dispatched to the driver's handlers yet: every one ends the run.
+/// Ends the run where Windows would not return to the driver.
 pub(crate) fn end(trouble: Trouble) -> ! {
+    stop(reason(trouble))
+}
+
+/// What the run ends with for a trouble that nobody takes.
+pub(crate) fn reason(trouble: Trouble) -> StopReason {
     let rip = processor::captured().return_address;
-    match trouble {
-        Trouble::BugCheck { code, parameters } | Trouble::Misuse { code, parameters } => {
-            stop::bug_check(code, parameters)
-        }
+    let (code, parameters) = match trouble {
+        Trouble::BugCheck { code, parameters } | Trouble::Misuse { code, parameters } => (code, parameters),
         Trouble::Fault { address, write } if address > HIGHEST_USER_ADDRESS => {
-            stop::bug_check(BugCheck::PAGE_FAULT_IN_NONPAGED_AREA, [address, u64::from(write), rip, 0])
+            (BugCheck::PAGE_FAULT_IN_NONPAGED_AREA, [address, u64::from(write), rip, 0])
         }
         Trouble::Fault { address, write } => {
             let status = u64::from(dxgk_abi::NtStatus::ACCESS_VIOLATION.0);
-            stop::bug_check(BugCheck::KMODE_EXCEPTION_NOT_HANDLED, [status, rip, u64::from(write), address])
+            (BugCheck::KMODE_EXCEPTION_NOT_HANDLED, [status, rip, u64::from(write), address])
         }
-        Trouble::Raise(status) => {
-            stop::bug_check(BugCheck::KMODE_EXCEPTION_NOT_HANDLED, [u64::from(status.0), rip, 0, 0])
-        }
-    }
+        Trouble::Raise(status) => (BugCheck::KMODE_EXCEPTION_NOT_HANDLED, [u64::from(status.0), rip, 0, 0]),
+    };
+    StopReason::BugCheck { code, parameters, stack: StackTrace::of_caller() }
 }

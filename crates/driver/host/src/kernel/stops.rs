@@ -7,9 +7,6 @@ use dxgk_abi::{BugCheck, NtStatus};
 use super::state::Kernel;
 use super::trouble::{Outcome, Trouble, bug_check};
 
-/// `EXCEPTION_CONTINUE_SEARCH` as a language handler returns it (ExceptionContinueSearch).
-const CONTINUE_SEARCH: i32 = 1;
-
 /// KeBugCheckEx.
 pub(crate) fn bug_check_ex(kernel: &Kernel, code: u32, a: u64, b: u64, c: u64, d: u64) -> Outcome<()> {
     kernel.asked_to_stop.store(true, Ordering::Relaxed);
@@ -19,18 +16,6 @@ pub(crate) fn bug_check_ex(kernel: &Kernel, code: u32, a: u64, b: u64, c: u64, d
 /// KeBugCheck.
 pub(crate) fn bug_check_plain(kernel: &Kernel, code: u32) -> Outcome<()> {
     bug_check_ex(kernel, code, 0, 0, 0, 0)
-}
-
-/// `__C_specific_handler`: the language handler that compiled `__try` blocks name. Only an exception dispatcher calls it; for
-/// now every exception of the driver ends the run before that, so that nothing but the driver itself can get here.
-pub(crate) fn c_specific_handler(
-    _kernel: &Kernel,
-    _record: u64,
-    _frame: u64,
-    _context: u64,
-    _dispatcher: u64,
-) -> Outcome<i32> {
-    Ok(CONTINUE_SEARCH)
 }
 
 /// `_purecall`: a pure virtual function was called.

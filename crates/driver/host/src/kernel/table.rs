@@ -7,6 +7,7 @@
 use dxgk_abi::{Irql, NtStatus};
 use dxgk_event::{Callback, Event, Misuse, MisuseKind, Phase};
 
+use super::exceptions;
 pub use super::exports::FUNCTIONS;
 use super::state::{Kernel, end, serving};
 use super::trouble::{Outcome, Trouble};
@@ -59,11 +60,22 @@ pub fn name_of_slot(slot: u16) -> Option<&'static str> {
     FUNCTIONS.get(usize::from(index)).map(|function| function.name)
 }
 
+fn is_kernel_module(module: &str) -> bool {
+    ["ntoskrnl.exe", "hal.dll"].iter().any(|known| known.eq_ignore_ascii_case(module))
+}
+
+/// Whether a driver that imports `name` from `module` gets it.
+#[must_use]
+pub fn is_exported(module: &str, name: &str) -> bool {
+    is_kernel_module(module)
+        && (super::data::is_variable(name) || FUNCTIONS.iter().any(|function| function.name == name))
+}
+
 impl Kernel {
     /// What `name` of `module` is. Both modules export everything.
     #[must_use]
     pub fn resolve(&self, module: &str, name: &str) -> Option<Export> {
-        if !["ntoskrnl.exe", "hal.dll"].iter().any(|known| known.eq_ignore_ascii_case(module)) {
+        if !is_kernel_module(module) {
             return None;
         }
         if let Some(address) = self.data.address(name) {
@@ -180,6 +192,13 @@ pub(super) fn serve<R: Word + Default>(
             call.returned(entry, &[u64::from(code.0), a, b, c, d], NtStatus::INVALID_PARAMETER, 0);
             R::default()
         }
-        Err(trouble) => end(trouble),
+        Err(trouble) => {
+            // The driver may have a handler for it; then this returns, into the dispatcher of exceptions.
+            let Some(status) = exceptions::raise(trouble) else { end(trouble) };
+            if recorded {
+                call.returned(entry, &[], status, (processor::boundary() - before) as u32);
+            }
+            R::default()
+        }
     }
 }
