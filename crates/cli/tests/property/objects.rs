@@ -372,7 +372,7 @@ impl World {
             1 => args.size += 4096 * (pages + 1 - first - count),
             2 => args.offset += 1,
             3 => args.size -= 1,
-            4 => args.offset = u64::MAX & !0xfff,
+            4 => args.offset = !0xfff,
             5 => args.flags |= AllocateAdlFlags(self.rng.of(&[4, 0x8000_0000])),
             _ => {}
         }
