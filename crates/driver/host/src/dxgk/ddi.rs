@@ -45,6 +45,15 @@ macro_rules! full_only {
 }
 pub(super) use {both, full_only};
 
+/// How a call of driver code is recorded.
+struct Recorded {
+    name: u16,
+    adapter: u32,
+    argument: u64,
+    /// What rax says.
+    status: fn(u64) -> NtStatus,
+}
+
 impl PortState {
     pub(super) fn ddi_address(&self, slot: DdiSlot) -> Option<u64> {
         let address = match self.registration.get()? {
@@ -67,6 +76,19 @@ impl PortState {
         self.call_recorded(kernel, slot.full as u16, address, adapter, argument, arguments)
     }
 
+    /// Calls a DDI that returns nothing: whatever its rax holds then is no status.
+    pub(super) fn call_void_ddi(
+        &self,
+        kernel: &Kernel,
+        slot: DdiSlot,
+        adapter: u32,
+        arguments: &[u64],
+    ) -> DdiResult<()> {
+        let address = self.ddi_address(slot).ok_or(DdiError::Absent)?;
+        let call = Recorded { name: slot.full as u16, adapter, argument: 0, status: |_| NtStatus::SUCCESS };
+        self.call_and_record(kernel, &call, address, arguments).map(|_| ())
+    }
+
     /// Calls driver code that returns a status, recording it under `name`. Success statuses are returned, failures are
     /// errors.
     pub(super) fn call_recorded(
@@ -78,7 +100,19 @@ impl PortState {
         argument: u64,
         arguments: &[u64],
     ) -> DdiResult<NtStatus> {
+        let call = Recorded { name, adapter, argument, status: |rax| NtStatus(rax as u32) };
+        self.call_and_record(kernel, &call, address, arguments)
+    }
+
+    fn call_and_record(
+        &self,
+        kernel: &Kernel,
+        call: &Recorded,
+        address: u64,
+        arguments: &[u64],
+    ) -> DdiResult<NtStatus> {
         let record = |phase, status: NtStatus| {
+            let Recorded { name, adapter, argument, .. } = *call;
             let ddi =
                 DdiCall { ddi: name, phase, reserved: 0, status: status.0, adapter, reserved2: 0, argument };
             self.sink.emit(&Event::Ddi(ddi));
@@ -89,7 +123,7 @@ impl PortState {
         self.deliver();
         match outcome {
             CallOutcome::Returned(rax) => {
-                let status = NtStatus(rax as u32);
+                let status = (call.status)(rax);
                 record(Phase::Returned, status);
                 if status.is_success() { Ok(status) } else { Err(DdiError::Failed(status)) }
             }

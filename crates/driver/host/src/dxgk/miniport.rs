@@ -346,7 +346,7 @@ impl Miniport for LoadedMiniport {
     }
 
     fn unload(&self) -> DdiResult<()> {
-        self.port.call_ddi(&self.kernel, both!(unload), NO_ADAPTER, 0, &[]).map(|_| ())
+        self.port.call_void_ddi(&self.kernel, both!(unload), NO_ADAPTER, &[])
     }
 }
 
