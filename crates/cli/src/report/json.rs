@@ -252,7 +252,7 @@ fn reason_text(reason: ModeReason) -> &'static str {
         ModeReason::NeededByAddressLimit => "the device cannot see all of RAM",
         ModeReason::DriverClaimsNothing => "the driver claims no support for the IOMMU",
         ModeReason::SwitchedOff => "IOMMUFlags leaves the IOMMU off",
-        ModeReason::Forced => "forced: the driver does not claim it (not Windows behaviour)",
+        ModeReason::Forced => "forced: the driver does not claim it (in Windows only IOMMUFlags can do that, for isolation)",
         ModeReason::RequiredByDriver => "the driver requires isolation, which did not come about",
         ModeReason::InterfaceTooOld => "the interface offered is older than the mode that the driver claims",
         ModeReason::FlagsIncomplete => "IOMMUFlags does not enable, map and attach",

@@ -23,6 +23,19 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// In words.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Findings => "findings",
+            Self::Bugcheck => "bug check",
+            Self::Hang => "hang",
+            Self::SandboxViolation => "sandbox violation",
+            Self::LoadFailed => "not loaded",
+            Self::InternalError => "internal error",
+        }
+    }
+
     /// Exit status: 0 clean, 1 findings, 2 cannot be loaded, 3 bug check, hang or violation, 4 our own failure.
     pub(crate) const fn exit_status(self) -> u8 {
         match self {

@@ -39,7 +39,8 @@ pub(crate) fn render(report: &Report, style: Style) -> String {
     if let Some(failure) = &report.failure {
         line(&mut out, &format!("{} {failure}", style.paint(RED, "failed:")));
     }
-    if !report.driver.missing_imports.is_empty() {
+    // A driver that could not be loaded for them names them in the failure already.
+    if report.outcome != Outcome::LoadFailed && !report.driver.missing_imports.is_empty() {
         line(&mut out, &format!("missing imports: {}", report.driver.missing_imports.join(", ")));
     }
     if let Some(stop) = &report.bugcheck {
@@ -172,8 +173,8 @@ fn summary(out: &mut String, report: &Report, style: Style) {
     let calls: u64 = report.callbacks.values().map(|count| count.calls).sum();
     let verdict = match report.outcome {
         Outcome::Clean => style.paint(GREEN, "clean"),
-        Outcome::Findings => style.paint(RED, "findings"),
-        other => style.paint(RED, &format!("{other:?}").to_lowercase()),
+        Outcome::Findings if report.findings.is_empty() => style.paint(RED, "not started"),
+        other => style.paint(RED, other.words()),
     };
     line(out, "");
     line(
