@@ -181,6 +181,11 @@ impl Verifier {
         let (mapping, what) = match object.kind {
             ObjectKind::Mdl => (self.mapped_mdls.of_mdl(object.handle), "MDL"),
             ObjectKind::Pool => (self.mapped_mdls.over(object.va, object.bytes), "memory of the MDL"),
+            // Pages that the Mm routines gave out come with an MDL of their own.
+            ObjectKind::MmMemory if object.va == 0 => {
+                (self.mapped_mdls.of_mdl(object.handle), "memory of the MDL")
+            }
+            ObjectKind::MmMemory => (self.mapped_mdls.over(object.va, object.bytes), "memory of the MDL"),
             _ => return,
         };
         let Some(mapping) = mapping else { return };

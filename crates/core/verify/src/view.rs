@@ -73,6 +73,7 @@ fn place(known: &Known, outside: Outside) -> String {
     let gone = if known.released.is_some() { ", which was unmapped before" } else { "" };
     let name = the(known);
     match outside {
+        Outside::Gone(0) => format!("the first byte of {name}{gone}"),
         Outside::Gone(offset) => format!("{offset:#x} bytes into {name}{gone}"),
         Outside::Behind(0) => format!("the first byte behind the end of {name}{gone}"),
         Outside::Behind(bytes) => format!("{bytes:#x} bytes behind the end of {name}{gone}"),

@@ -141,3 +141,13 @@ fn a_map_of_pages_that_are_not_locked_is_mdl_003_and_one_refused_for_another_rea
     }
     assert_eq!(refused(MdlFlags(0), 0), []);
 }
+
+#[test]
+fn pages_of_the_mm_routines_are_found_by_their_mdl_or_their_address() {
+    for (handle, va) in [(MDL, 0), (BUFFER, BUFFER)] {
+        let mut it = mapped();
+        let pages = it.run.create_at(ObjectKind::MmMemory, handle, va, 0x2000);
+        it.run.at(0x20).release(pages);
+        assert_eq!(it.run.found(), [("MDL-002", 0x20)]);
+    }
+}

@@ -187,6 +187,15 @@ impl Run {
         Made { object: object.object, handle }
     }
 
+    /// Something of no adapter, at an address that is not its handle.
+    pub(crate) fn create_at(&mut self, kind: ObjectKind, handle: u64, va: u64, bytes: u64) -> Made {
+        let made = self.create_sized(kind, handle, 0, &[], bytes, None);
+        if let Some(object) = self.alive.get_mut(&made.object) {
+            object.va = va;
+        }
+        made
+    }
+
     pub(crate) fn release(&mut self, made: Made) {
         let object = self.alive.remove(&made.object).expect("alive");
         self.emit(Event::Object(Object { step: ObjectStep::Released, ..object }));

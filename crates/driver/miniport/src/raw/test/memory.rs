@@ -26,7 +26,7 @@ fn adapter_of(table: &DxgkrnlInterface, size: usize) -> Adapter {
     Adapter::new(callbacks, Guid::new_zeroed())
 }
 
-fn adapter() -> Adapter {
+pub(super) fn adapter() -> Adapter {
     adapter_of(&table(), size_of::<DxgkrnlInterface>())
 }
 

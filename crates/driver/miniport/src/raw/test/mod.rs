@@ -4,4 +4,5 @@ mod callbacks;
 mod kernel;
 mod life;
 mod memory;
+mod misuse;
 mod values;
