@@ -35,9 +35,11 @@ mod function;
 pub mod table;
 
 pub mod adl;
+pub mod allocation;
 pub mod bugcheck;
 pub mod callback;
 pub mod caps;
+pub mod device;
 pub mod display;
 pub mod init;
 pub mod interface;

@@ -1,6 +1,10 @@
 //! All structures of this crate as data.
 
 use crate::adl::Adl;
+use crate::allocation::{
+    AllocationInfo, ArgCloseAllocation, ArgCreateAllocation, ArgDestroyAllocation,
+    ArgGetStandardAllocationDriverData, ArgOpenAllocation, OpenAllocationInfo, SharedPrimarySurfaceData,
+};
 use crate::callback::{
     ArgCbAllocateAdl, ArgCbAllocateContiguousMemory, ArgCbAllocatePagesForMdl,
     ArgCbClosePhysicalMemoryObject, ArgCbCreatePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject,
@@ -13,6 +17,7 @@ use crate::callback::{
     SectionParameters,
 };
 use crate::caps::{DriverCaps, GpuEngineTopology, PreemptionCaps, VidMmCaps};
+use crate::device::{ArgCreateContext, ArgCreateDevice, ContextInfo, CreateDeviceInfo};
 use crate::display::{
     ArgCbPresentDisplayOnlyProgress, ArgCommitVidPn, ArgEnumVidPnCofuncModality, ArgGetScanLine,
     ArgIsSupportedVidPn, ArgPresentDisplayOnly, ArgQueryVidPnHwCapability, ArgRecommendFunctionalVidPn,
@@ -117,6 +122,18 @@ pub const STRUCTURES: &[Structure] = &[
     SegmentDescriptor3::LAYOUT,
     CpuHostAperture::LAYOUT,
     SegmentDescriptor4::LAYOUT,
+    ArgCreateDevice::LAYOUT,
+    CreateDeviceInfo::LAYOUT,
+    ContextInfo::LAYOUT,
+    ArgCreateContext::LAYOUT,
+    SharedPrimarySurfaceData::LAYOUT,
+    ArgGetStandardAllocationDriverData::LAYOUT,
+    ArgCreateAllocation::LAYOUT,
+    AllocationInfo::LAYOUT,
+    ArgDestroyAllocation::LAYOUT,
+    ArgOpenAllocation::LAYOUT,
+    OpenAllocationInfo::LAYOUT,
+    ArgCloseAllocation::LAYOUT,
     ArgSubmitCommand::LAYOUT,
     ArgPreemptCommand::LAYOUT,
     ArgQueryCurrentFence::LAYOUT,
