@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dxgk_event::{
-    Event, EventId, EventSink, Failure, FailureKind, ListRef, Log, ObjectStep, Phase, Record, Stamp, Text,
+    Event, EventId, EventSink, Failure, FailureKind, ListRef, Log, ObjectKind, ObjectStep, Phase, Record,
+    Stamp, Text,
 };
 use dxgk_shm::{ArenaWriter, RingWriter};
 
@@ -145,7 +146,8 @@ fn pieces<const N: usize>(text: &str) -> impl Iterator<Item = (Text<N>, bool)> +
 /// Events that a person will want a stack for.
 fn wants_stack(event: &Event) -> bool {
     match event {
-        Event::Object(object) => object.step == ObjectStep::Created,
+        // An MDL that is freed may still be mapped for a device.
+        Event::Object(object) => object.step == ObjectStep::Created || object.kind == ObjectKind::Mdl,
         Event::Doorbell(_) | Event::BugCheck(_) | Event::Misuse(_) => true,
         Event::Callback(callback) => match callback.phase {
             // Above PASSIVE_LEVEL a call may be a mistake by itself.
