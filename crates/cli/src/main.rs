@@ -4,6 +4,7 @@ mod explain;
 mod iopt;
 mod report;
 mod run;
+mod scan;
 mod symbols;
 mod usage;
 
@@ -27,6 +28,8 @@ struct Command {
 enum Verb {
     /// Run a miniport (or the built-in sample) through its life and report what it broke
     Run(Box<run::RunOptions>),
+    /// Say what a driver's file needs and holds, without running it
+    Scan(scan::Scan),
     /// Build and explain I/O page tables, outside any run
     Iopt(iopt::Iopt),
     /// List the rules that findings are about
@@ -68,6 +71,11 @@ fn main() -> ExitCode {
         Verb::Explain(asked) => match explain::explain(&asked, &mut std::io::stdout().lock()) {
             Ok(written) => printed(written),
             Err(refused) => complain(&refused.to_string(), USAGE),
+        },
+        Verb::Scan(asked) => match scan::scan(&asked, &mut std::io::stdout().lock()) {
+            Ok(status) => ExitCode::from(status),
+            Err(error) if error.is::<Usage>() => complain(&error.to_string(), USAGE),
+            Err(error) => complain(&format!("{error:#}"), OWN_FAILURE),
         },
         Verb::Iopt(iopt) => match iopt::run(&iopt, &mut std::io::stdout().lock()) {
             Ok(()) => ExitCode::SUCCESS,

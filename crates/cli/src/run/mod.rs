@@ -101,7 +101,7 @@ fn write_report(
 }
 
 /// The driver's file name and bytes.
-fn read_driver(path: &Path) -> Result<(String, Vec<u8>), Usage> {
+pub(crate) fn read_driver(path: &Path) -> Result<(String, Vec<u8>), Usage> {
     let refused = |error: io::Error| Usage::file(path, error);
     let file = File::open(path).map_err(refused)?;
     let length = file.metadata().map_err(refused)?.len();

@@ -8,7 +8,7 @@ use dxgk_host::dxgk::{
     DeviceWindows, Devices, LoadedMiniport, PortState, PostDisplay, Settings, port_entries,
 };
 use dxgk_host::image::{Image, LoadError};
-use dxgk_host::kernel::registry::{Registry, SERVICES};
+use dxgk_host::kernel::registry::{KeyId, Registry, SERVICES, text_bytes};
 use dxgk_host::kernel::{DeviceKeys, DriverImage, Installed, Kernel, KernelParts, MissingStubs, PoolKind};
 use dxgk_host::layout::{LayoutError, Purpose, Region, RunGuard};
 use dxgk_host::modules::Registration;
@@ -265,7 +265,8 @@ fn registry(config: &RunConfig) -> Registry {
     let mut registry = Registry::default();
     let service = format!(r"{SERVICES}\{SERVICE}");
     registry.create(&format!(r"{service}\Parameters"));
-    registry.create(&format!(r"{service}\Device"));
+    let device = registry.create(&format!(r"{service}\Device"));
+    describe(&mut registry, device, config.device);
     for entry in &config.registry {
         let (below, name) = entry.name.rsplit_once('\\').unwrap_or(("", &entry.name));
         let key =
@@ -276,6 +277,28 @@ fn registry(config: &RunConfig) -> Registry {
         }
     }
     registry
+}
+
+/// `REG_MULTI_SZ`.
+const REG_MULTI_SZ: u32 = 7;
+
+/// What the bus driver would have said of the device: IoGetDeviceProperty answers from here.
+fn describe(registry: &mut Registry, key: KeyId, device: DeviceChoice) {
+    let (hardware, description) = match device {
+        DeviceChoice::Edu => (r"PCI\VEN_1234&DEV_11E8&SUBSYS_00000000&REV_10", "edu"),
+        DeviceChoice::None => (r"PCI\VEN_0000&DEV_0000&SUBSYS_00000000&REV_00", "none"),
+    };
+    // A list of texts ends with an empty one.
+    let list = [text_bytes(hardware), text_bytes("")].concat();
+    registry.set(key, "HardwareID", REG_MULTI_SZ, list);
+    registry.set_text(key, "DeviceDesc", description);
+    registry.set_text(key, "Class", "Display");
+    registry.set_text(key, "ClassGUID", "{4d36e968-e325-11ce-bfc1-08002be10318}");
+    registry.set_text(key, "Driver", r"{4d36e968-e325-11ce-bfc1-08002be10318}\0000");
+    registry.set_text(key, "LocationInformation", "PCI bus 0, device 3, function 0");
+    registry.set_dword(key, "BusNumber", DEVICE.bus().into());
+    // The device's number above, the function's below.
+    registry.set_dword(key, "Address", u32::from(DEVICE.devfn() >> 3) << 16 | u32::from(DEVICE.devfn() & 7));
 }
 
 /// The frame buffer that firmware would have left: 1024 x 768 in memory that is nobody else's (our choice).

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::layout::LayoutError;
 
+/// Callers of a missing import that are named in a message.
+const NAMED_CALLERS: usize = 3;
+
 /// An import that nobody offers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MissingImport {
@@ -11,11 +14,24 @@ pub struct MissingImport {
     pub module: String,
     /// Its name, or `#number`.
     pub name: String,
+    /// Where the driver's code calls it, or takes its address, relative to the image.
+    pub callers: Vec<u32>,
 }
 
 impl fmt::Display for MissingImport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}!{}", self.module, self.name)
+        write!(f, "{}!{}", self.module, self.name)?;
+        match self.callers.as_slice() {
+            [] => Ok(()),
+            [first, rest @ ..] => {
+                write!(f, " (used at +{first:#x}")?;
+                for caller in rest.iter().take(NAMED_CALLERS - 1) {
+                    write!(f, ", +{caller:#x}")?;
+                }
+                let more = self.callers.len().saturating_sub(NAMED_CALLERS);
+                if more > 0 { write!(f, " and {more} more)") } else { f.write_str(")") }
+            }
+        }
     }
 }
 

@@ -18,6 +18,7 @@ impl Directory {
     pub(super) const IMPORT: usize = 1;
     pub(super) const EXCEPTION: usize = 3;
     pub(super) const RELOCATION: usize = 5;
+    pub(super) const DEBUG: usize = 6;
     pub(super) const LOAD_CONFIG: usize = 10;
 }
 

@@ -2,9 +2,12 @@
 
 use super::Resolver;
 use super::bytes::Bytes;
+use super::callers;
 use super::error::{LoadError, MissingImport};
 use super::headers::{Directory, Headers};
 
+/// Imports at most; the kernel itself exports fewer names.
+const MOST_IMPORTS: usize = 16 << 10;
 const ABSOLUTE: u16 = 0;
 const DIR64: u16 = 10;
 /// The value that compilers put into the security cookie; code checks that a loader has changed it.
@@ -12,7 +15,7 @@ const DEFAULT_COOKIE: u64 = 0x0000_2B99_2DDF_A232;
 /// Ours: any other value whose upper 16 bits are zero, the same in every run.
 const COOKIE: u64 = 0x0000_6B8B_4567_327B;
 /// `SecurityCookie` in IMAGE_LOAD_CONFIG_DIRECTORY64.
-const COOKIE_POINTER: u32 = 0x58;
+pub(super) const COOKIE_POINTER: u32 = 0x58;
 
 /// Adds the distance from the preferred base to every address in the image.
 pub(super) fn relocate(image: &mut Bytes, headers: &Headers, base: u64) -> Result<(), LoadError> {
@@ -49,22 +52,27 @@ pub(super) fn relocate(image: &mut Bytes, headers: &Headers, base: u64) -> Resul
     Ok(())
 }
 
-/// Fills the import address tables; all names that cannot be resolved are reported together.
-pub(super) fn bind(
-    image: &mut Bytes,
-    headers: &Headers,
-    resolve: &mut Resolver<'_>,
-) -> Result<(), LoadError> {
-    let Some((start, _)) = headers.directory(Directory::IMPORT) else { return Ok(()) };
+/// An entry of the import tables.
+pub(super) struct ImportEntry {
+    pub(super) module: String,
+    /// Its name, or `#number`.
+    pub(super) name: String,
+    /// Where its address belongs, relative to the image.
+    pub(super) slot: u32,
+}
+
+/// All imports, in the order of the file. The tables must not be filled yet.
+pub(super) fn imports(image: &Bytes, headers: &Headers) -> Result<Vec<ImportEntry>, LoadError> {
+    let Some((start, _)) = headers.directory(Directory::IMPORT) else { return Ok(Vec::new()) };
     let damaged = || LoadError::Directory("import");
-    let mut missing = Vec::new();
+    let mut imports = Vec::new();
     let mut descriptor = start;
     loop {
         let field =
             |offset: u32| descriptor.checked_add(offset).and_then(|at| image.u32(at)).ok_or_else(damaged);
         let (names, module, slots) = (field(0)?, field(12)?, field(16)?);
         if module == 0 || slots == 0 {
-            break;
+            return Ok(imports);
         }
         let module = image.text(module).ok_or_else(damaged)?;
         // Without a table of names the address table holds them, until it is filled.
@@ -75,20 +83,47 @@ pub(super) fn bind(
             if entry == 0 {
                 break;
             }
+            if imports.len() == MOST_IMPORTS {
+                return Err(damaged());
+            }
             let name = match (entry >> 63, u32::try_from(entry)) {
                 (1, _) => format!("#{}", entry & 0xFFFF),
                 // A hint of two bytes comes before the name.
                 (_, Ok(hint)) => hint.checked_add(2).and_then(|at| image.text(at)).ok_or_else(damaged)?,
                 (_, Err(_)) => return Err(damaged()),
             };
-            match resolve(&module, &name) {
-                Some(address) => image.put(at(slots)?, &address.to_le_bytes()).ok_or_else(damaged)?,
-                None => missing.push(MissingImport { module: module.clone(), name }),
-            }
+            imports.push(ImportEntry { module: module.clone(), name, slot: at(slots)? });
         }
         descriptor = descriptor.checked_add(20).ok_or_else(damaged)?;
     }
-    if missing.is_empty() { Ok(()) } else { Err(LoadError::MissingImports(missing)) }
+}
+
+/// Fills the import address tables; all names that cannot be resolved are reported together.
+pub(super) fn bind(
+    image: &mut Bytes,
+    headers: &Headers,
+    resolve: &mut Resolver<'_>,
+) -> Result<(), LoadError> {
+    let mut missing = Vec::new();
+    for import in imports(image, headers)? {
+        match resolve(&import.module, &import.name) {
+            Some(address) => {
+                image.put(import.slot, &address.to_le_bytes()).ok_or(LoadError::Directory("import"))?
+            }
+            None => missing.push(import),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let slots: Vec<u32> = missing.iter().map(|import| import.slot).collect();
+    let mut callers = callers::of_slots(image, headers, &slots);
+    let list = missing.into_iter().map(|import| MissingImport {
+        callers: callers.remove(&import.slot).unwrap_or_default(),
+        module: import.module,
+        name: import.name,
+    });
+    Err(LoadError::MissingImports(list.collect()))
 }
 
 /// Gives the stack-protection cookie a value of its own: code that finds it unchanged ends itself.

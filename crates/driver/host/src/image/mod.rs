@@ -5,11 +5,16 @@
 //! (INIT often does) becomes executable only. Nothing in a file can make this panic; what is wrong with it is said.
 
 mod bytes;
+mod callers;
 mod error;
 mod headers;
 mod link;
+mod special;
+mod survey;
 
 pub use error::{LoadError, LoadWarning, MissingImport};
+pub use special::{Special, SpecialInstruction};
+pub use survey::{ImportSite, SectionSurvey, Survey, survey};
 
 use bytes::Bytes;
 use headers::{Directory, Headers, Section};
@@ -17,6 +22,7 @@ use headers::{Directory, Headers, Section};
 use crate::guarded;
 use crate::layout::{PAGE_SIZE, Protection, Region, Reservation};
 use crate::modules::{ModuleId, Registration};
+use crate::patch::{Patches, shared_data};
 
 /// Finds what a driver imports: module and name to address, code or data. An import by number has the name `#number`.
 pub type Resolver<'a> = dyn FnMut(&str, &str) -> Option<u64> + 'a;
@@ -27,6 +33,7 @@ pub struct Image {
     memory: Reservation,
     entry: u64,
     warnings: Vec<LoadWarning>,
+    patches: Patches,
     registration: Registration,
 }
 
@@ -45,6 +52,7 @@ impl Image {
         link::relocate(&mut bytes, &headers, base)?;
         link::bind(&mut bytes, &headers, resolve)?;
         link::set_cookie(&mut bytes, &headers, base)?;
+        let patches = patch(&mut bytes, &headers);
         let exceptions = headers.directory(Directory::EXCEPTION);
         if let Some((at, size)) = exceptions {
             bytes.slice(at, size).ok_or(LoadError::Directory("exception"))?;
@@ -74,7 +82,7 @@ impl Image {
         let (at, size) = exceptions.map_or((0, 0), |(at, size)| (base + u64::from(at), u64::from(size)));
         let registration =
             Registration::new(name, base, memory.bytes(), at, size).ok_or(LoadError::TooManyModules)?;
-        Ok(Self { memory, entry: base + u64::from(headers.entry), warnings, registration })
+        Ok(Self { memory, entry: base + u64::from(headers.entry), warnings, patches, registration })
     }
 
     /// First address.
@@ -102,10 +110,27 @@ impl Image {
         self.registration.module().id
     }
 
+    /// What was changed in its code.
+    pub fn patches(&self) -> Patches {
+        self.patches
+    }
+
     /// What is unusual about the file, without preventing its use.
     pub fn warnings(&self) -> &[LoadWarning] {
         &self.warnings
     }
+}
+
+/// Changes the code for the calling thread's run; nothing where it has none.
+fn patch(bytes: &mut Bytes, headers: &Headers) -> Patches {
+    let mut patches = Patches::default();
+    let Some(run) = crate::run::current() else { return patches };
+    for section in headers.sections.iter().filter(|section| section.executable()) {
+        if let Some(code) = bytes.part_mut(section.at, section.memory_bytes) {
+            patches.shared_data += shared_data::redirect(code, run);
+        }
+    }
+    patches
 }
 
 fn protection(section: &Section) -> Protection {

@@ -7,7 +7,7 @@ use dxgk_abi::Irql;
 use super::table::{FunctionExport, serve};
 use super::{
     crt, device, device_property, dpc, exceptions, fast_mutex, file, firmware, io, level, lists, lookaside,
-    mdl, mm, mutex, page_list, pool_calls, print, registry_calls as registry, rtl, stops, strings, sync,
+    mdl, mm, mutex, page_list, pool_calls, print, registry_calls as registry, registry_query, rtl, stops, strings, sync,
     thread, time, timer, tracing, work,
 };
 use crate::thunk::VaList;
@@ -359,6 +359,10 @@ exports! {
         ZwWriteFile(handle: u64, event: u64, routine: u64, context: u64, block: u64) -> u32 = file::transfer, PASSIVE_LEVEL;
         ZwQueryInformationFile(handle: u64, block: u64) -> u32 = file::information, PASSIVE_LEVEL;
         ZwSetInformationFile(handle: u64, block: u64) -> u32 = file::information, PASSIVE_LEVEL;
+        RtlQueryRegistryValues(relative: u32, path: u64, table: u64, context: u64, environment: u64) -> u32 = registry_query::query, PASSIVE_LEVEL;
+        RtlQueryRegistryValuesEx(relative: u32, path: u64, table: u64, context: u64, environment: u64) -> u32 = registry_query::query, PASSIVE_LEVEL;
+        ExGetFirmwareEnvironmentVariable(name: u64, vendor: u64, value: u64, length: u64, attributes: u64) -> u32 = firmware::variable, PASSIVE_LEVEL;
+        ExSetFirmwareEnvironmentVariable(name: u64, vendor: u64, value: u64, length: u64, attributes: u64) -> u32 = firmware::variable, PASSIVE_LEVEL;
         RtlInitString(destination: u64, source: u64) = rtl::init_ansi, DISPATCH_LEVEL;
         RtlFreeAnsiString(string: u64) = rtl::free_unicode, PASSIVE_LEVEL;
         RtlCopyUnicodeString(destination: u64, source: u64) = strings::copy, DISPATCH_LEVEL;

@@ -1,6 +1,6 @@
 //! The firmware emulator of hal.dll, and processor-wide switches.
 //!
-//! The machine has no BIOS: the x86Bios routines refuse, as on a system started by UEFI.
+//! The machine has no firmware that could be called: the x86Bios routines refuse.
 
 use dxgk_abi::NtStatus;
 
@@ -31,6 +31,19 @@ pub(crate) fn access(
     _size: u32,
 ) -> Outcome<u32> {
     Ok(NtStatus::NOT_SUPPORTED.0)
+}
+
+/// ExGetFirmwareEnvironmentVariable, ExSetFirmwareEnvironmentVariable: the machine has no UEFI either; what Windows answers on
+/// a system started by a BIOS.
+pub(crate) fn variable(
+    _kernel: &Kernel,
+    _name: u64,
+    _vendor: u64,
+    _value: u64,
+    _length: u64,
+    _attributes: u64,
+) -> Outcome<u32> {
+    Ok(NtStatus::NOT_IMPLEMENTED.0)
 }
 
 /// KeInvalidateAllCaches: TRUE, done; devices here see memory as the processor does.

@@ -44,6 +44,7 @@ mod print;
 pub mod ram;
 pub mod registry;
 mod registry_calls;
+mod registry_query;
 mod rtl;
 pub mod space;
 mod state;
