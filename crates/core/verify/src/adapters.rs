@@ -14,11 +14,31 @@ pub(crate) struct Adapters {
     by_requester: BTreeMap<u16, u32>,
     /// By logical number; those that started.
     modes: BTreeMap<u32, Mode>,
+    only: Only,
+    /// The lowest version that any adapter was offered.
+    offered: Option<u32>,
+}
+
+/// The only logical adapter.
+#[derive(Clone, Copy, Default)]
+enum Only {
+    #[default]
+    None,
+    One(u32),
+    Several,
 }
 
 impl Adapters {
     pub(crate) fn added(&mut self, adapter: &Adapter) {
         if self.physical.len() < limits::ADAPTERS {
+            let logical = adapter.logical_adapter;
+            self.only = match self.only {
+                Only::None => Only::One(logical),
+                Only::One(first) if first == logical => Only::One(first),
+                _ => Only::Several,
+            };
+            let offered = adapter.interface_version.min(adapter.driver_version);
+            self.offered = Some(self.offered.map_or(offered, |lowest| lowest.min(offered)));
             self.physical.insert(adapter.adapter, *adapter);
             self.by_requester.insert(adapter.requester, adapter.logical_adapter);
         }
@@ -37,8 +57,7 @@ impl Adapters {
 
     /// The logical adapter that a call speaks of: of one that names none, the only one there is.
     pub(crate) fn logical(&self, number: u32) -> Option<u32> {
-        let mut all = self.physical.values().map(|adapter| adapter.logical_adapter);
-        let only = all.next().filter(|first| all.all(|other| other == *first));
+        let only = if let Only::One(logical) = self.only { Some(logical) } else { None };
         self.get(number).map(|adapter| adapter.logical_adapter).or(only)
     }
 
@@ -58,7 +77,6 @@ impl Adapters {
 
     /// The interface version that the driver was offered: the smaller of the port's and its own. 0: not told.
     pub(crate) fn offered_version(&self) -> u32 {
-        let offered = |adapter: &Adapter| adapter.interface_version.min(adapter.driver_version);
-        self.physical.values().map(offered).min().unwrap_or_default()
+        self.offered.unwrap_or_default()
     }
 }
