@@ -2,7 +2,9 @@
 
 mod displib;
 mod drivers;
+mod library;
 mod mdl;
+mod order;
 mod pool;
 mod print;
 mod registry;
