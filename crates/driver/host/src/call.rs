@@ -72,6 +72,7 @@ pub fn deepest_stack() -> u64 {
 pub(crate) fn enter_driver(entry: u64, arguments: &[u64]) -> u64 {
     let Some(block) = processor::block() else { return 0 };
     let capture = block.capture.get();
+    crate::patch::shared_data::update(run::of(block));
     let before = block.in_callback.replace(0);
     // SAFETY: driver code is foreign and promises nothing; what it does wrong by accident traps and ends the run, what it does
     // wrong on purpose is contained by the sealed child process. The arguments are a valid slice for the call.

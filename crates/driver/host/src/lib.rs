@@ -1,6 +1,6 @@
 //! The low level of the driver host: running a Windows x64 driver's code natively inside a Linux process.
 //!
-//! * [`layout`]: where things lie; [`image`]: the driver's file becomes code; [`modules`]: whose code an address is.
+//! * [`layout`]: where things lie; [`image`]: the driver's file becomes code; [`patch`]: changed where it would trap; [`modules`]: whose code an address is.
 //! * [`processor`]: the block at `gs`; [`mod@thunk`]: doors from the driver to Rust; [`call`]: from Rust to the driver;
 //!   [`fiber`]: its threads; [`stop`]: the way out.
 //! * [`trap`]: signals as traps, register windows, guards, ports; [`unwind`]: stack walks; [`guarded`]: the driver's pointers;
@@ -23,6 +23,7 @@ pub mod kernel;
 pub mod layout;
 pub mod leaf;
 pub mod modules;
+pub mod patch;
 pub mod platform;
 pub mod processor;
 mod run;

@@ -12,11 +12,12 @@ use std::mem::offset_of;
 use std::ptr;
 
 use crate::layout::{LayoutError, Protection, Purpose, Region, RunGuard};
+use crate::patch::shared_data;
 use crate::run::Run;
 
 const BLOCK_BYTES: u64 = 0x2000;
 /// Signal handlers run here; device models called from a trap do too.
-const SIGNAL_STACK_BYTES: u64 = 512 << 10;
+pub(crate) const SIGNAL_STACK_BYTES: u64 = 512 << 10;
 
 /// The driver's registers when it called into us: what its caller's frame is found from.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
@@ -68,7 +69,6 @@ pub(crate) struct Block {
     kernel: Cell<*const ()>,
     /// Not zero: the driver is to be interrupted at the next trap.
     pub(crate) delivery_wanted: Cell<u64>,
-    pub(crate) run: Cell<*const Run>,
 }
 
 pub(crate) const CAPTURE: usize = offset_of!(Block, capture);
@@ -83,6 +83,8 @@ const _: () = assert!(size_of::<Block>() <= BLOCK_BYTES as usize);
 
 thread_local! {
     static CURRENT: Cell<*const Block> = const { Cell::new(ptr::null()) };
+    // Not in the block, which the driver can write.
+    static RUN: Cell<*const Run> = const { Cell::new(ptr::null()) };
 }
 
 /// The block of the calling thread, if it is a processor.
@@ -91,6 +93,14 @@ pub(crate) fn block() -> Option<&'static Block> {
     // SAFETY: either null, which as_ref turns into None, or the mapped block of this thread's `Processor`, which clears CURRENT
     // before unmapping. The static lifetime is a simplification that holds as long as no caller keeps it over that drop.
     unsafe { current.as_ref() }
+}
+
+/// The run of the calling thread, if it is a processor.
+pub(crate) fn run() -> Option<&'static Run> {
+    let run = RUN.get();
+    // SAFETY: null, or the boxed run of this thread's `Processor`, which sets it to null before it drops the run. The static
+    // lifetime is the simplification of `block`.
+    unsafe { run.as_ref() }
 }
 
 /// The calling thread as the processor of a run. Not Send: `gs` and the signal stack belong to the thread.
@@ -110,9 +120,15 @@ impl Processor {
         let mut stacks = Region::new(Purpose::Stacks, run);
         let memory = stacks.reserve(BLOCK_BYTES, 0)?;
         memory.commit(0, memory.bytes(), Protection::ReadWrite)?;
-        let signal_stack = stacks.reserve(SIGNAL_STACK_BYTES, 0)?;
+        let signal_stack = stacks.reserve(SIGNAL_STACK_BYTES, SIGNAL_STACK_BYTES)?;
         signal_stack.commit(0, signal_stack.bytes(), Protection::ReadWrite)?;
+        // The trap handler loads it before anything else: see `trap::on_entry`.
+        let kept = crate::guarded::write_struct(signal_stack.address(), &thread_pointer());
+        debug_assert!(kept.is_ok(), "the pages were just mapped");
+        let shared_data = stacks.reserve(shared_data::BYTES, 0)?;
+        shared_data.commit(0, shared_data.bytes(), Protection::ReadWrite)?;
         let state = Box::new(Run::new(&mut stacks)?);
+        state.shared_data.place(shared_data.address());
 
         let address = memory.address();
         // SAFETY: the pages were just mapped zeroed, are big and aligned enough, and all-zero bytes are a valid Block.
@@ -120,7 +136,7 @@ impl Processor {
         block.self_address.set(address);
         block.used_self.set(address);
         block.current_prcb.set(address + 0x180);
-        block.run.set(&raw const *state);
+        RUN.set(&raw const *state);
 
         let new = libc::stack_t {
             ss_sp: signal_stack.address() as *mut libc::c_void,
@@ -145,6 +161,7 @@ impl Processor {
 impl Drop for Processor {
     fn drop(&mut self) {
         CURRENT.set(ptr::null());
+        RUN.set(ptr::null());
         if crate::trap::is_sealed() {
             // Neither gs nor the signal stack can be changed any more, so they stay, and the memory with them: the process ends soon.
             self.stacks.keep_mapped();
@@ -154,6 +171,21 @@ impl Drop for Processor {
         // SAFETY: the structure is the one that the system gave us, and that stack belongs to this thread.
         unsafe { libc::sigaltstack(&raw const self.previous_signal_stack, ptr::null_mut()) };
     }
+}
+
+/// The base of fs, where user code may change it; else 0.
+fn thread_pointer() -> u64 {
+    const AT_HWCAP2: u64 = 26;
+    const FSGSBASE: u64 = 2;
+    // SAFETY: reads what the kernel told the process at its start.
+    let capabilities = unsafe { libc::getauxval(AT_HWCAP2) };
+    if capabilities & FSGSBASE == 0 {
+        return 0;
+    }
+    let base: u64;
+    // SAFETY: the kernel says that the instruction is there, and it changes a register only.
+    unsafe { std::arch::asm!("rdfsbase {}", out(reg) base, options(nomem, nostack, preserves_flags)) };
+    base
 }
 
 fn set_gs(address: u64) {

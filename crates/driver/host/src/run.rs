@@ -1,13 +1,15 @@
 //! What one run keeps between its calls into the driver: contexts, fibers, windows, hooks, and why it stopped.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 
 use crate::fiber::Slot;
 use crate::layout::{LayoutError, Region};
+use crate::patch::shared_data::SharedData;
 use crate::processor::Block;
 use crate::seh::Exceptions;
 use crate::stop::StopReason;
-use crate::trap::Watches;
+use crate::trap::{Counters, RegisterTarget, TrapCounts, Watches};
 
 /// The state of a run, reached from the processor block. Everything is a cell: callbacks, fibers and trap handlers of one
 /// thread look at it in turns, and no borrow outlives a switch.
@@ -31,6 +33,8 @@ pub struct Run {
     pub(crate) delivery_hook: Cell<Option<fn()>>,
     pub(crate) watches: Watches,
     pub(crate) exceptions: Exceptions,
+    pub(crate) shared_data: SharedData,
+    pub(crate) counters: Counters,
 }
 
 /// A call that the first fiber is to make.
@@ -68,6 +72,8 @@ impl Run {
             delivery_hook: Cell::default(),
             watches: Watches::default(),
             exceptions: Exceptions::default(),
+            shared_data: SharedData::default(),
+            counters: Counters::default(),
         };
         run.add_stacks(stacks)?;
         Ok(run)
@@ -78,9 +84,19 @@ impl Run {
         self.stopped.get()
     }
 
+    /// How often the driver trapped so far, by kind.
+    pub fn traps(&self) -> TrapCounts {
+        self.counters.get()
+    }
+
     /// Exceptions that the driver's own handlers took so far.
     pub fn handled_exceptions(&self) -> u64 {
         self.exceptions.handled()
+    }
+
+    /// Who answers accesses at an address that traps.
+    pub(crate) fn window(&self, address: u64) -> Option<Rc<dyn RegisterTarget>> {
+        self.watches.window(address).or_else(|| self.shared_data.window(address))
     }
 
     pub(crate) fn set_stopped(&self, reason: StopReason) {
@@ -89,16 +105,12 @@ impl Run {
     }
 }
 
-/// The run of a processor.
-#[expect(unsafe_code, reason = "follows the pointer in the processor block")]
-pub(crate) fn of(block: &'static Block) -> Option<&'static Run> {
-    let run = block.run.get();
-    // SAFETY: set by `Processor::attach` to a boxed run that outlives the block; null in between. A driver that overwrites the
-    // block overwrites this pointer: it shares our address space, which is why runs happen in a disposable child.
-    unsafe { run.as_ref() }
+/// The run of a processor: of the calling thread's, which is the only one that there is.
+pub(crate) fn of(_block: &'static Block) -> Option<&'static Run> {
+    current()
 }
 
 /// The run of the calling thread.
 pub(crate) fn current() -> Option<&'static Run> {
-    crate::processor::block().and_then(of)
+    crate::processor::run()
 }

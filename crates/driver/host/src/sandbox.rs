@@ -132,6 +132,9 @@ fn landlock() -> Piece {
     }
 }
 
+/// Bytes of private writable memory that the sealed process can have.
+const MOST_MEMORY: u64 = 4 << 30;
+
 fn limits() -> Piece {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     let resources = [libc::RLIMIT_NOFILE, libc::RLIMIT_FSIZE, libc::RLIMIT_NPROC, libc::RLIMIT_CORE];
@@ -142,5 +145,13 @@ fn limits() -> Piece {
             return Piece::Missing(format!("setrlimit: {}", std::io::Error::last_os_error()));
         }
     }
-    Piece::Enforced
+    // Private memory that a driver can take: enough for any run, too little to hurt the machine much.
+    let memory = libc::rlimit { rlim_cur: MOST_MEMORY, rlim_max: MOST_MEMORY };
+    // SAFETY: as above.
+    let result = unsafe { libc::setrlimit(libc::RLIMIT_DATA, &raw const memory) };
+    if result == 0 {
+        Piece::Enforced
+    } else {
+        Piece::Missing(format!("setrlimit: {}", std::io::Error::last_os_error()))
+    }
 }

@@ -30,6 +30,7 @@ pub fn enter<R>(body: impl FnOnce() -> R) -> R {
     crate::call::measure_depth(block.capture.get().rsp);
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)) {
         Ok(result) => {
+            crate::patch::shared_data::update(crate::run::of(block));
             block.in_callback.set(before);
             result
         }
@@ -121,6 +122,7 @@ macro_rules! thunk {
 macro_rules! thunk_capture {
     ($($tail:tt)*) => {
         core::arch::naked_asm!(
+            "cld",
             "mov rax, [rsp]",
             "mov gs:[0x800], rax",
             "mov gs:[0x808], rsp",

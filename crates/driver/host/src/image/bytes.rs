@@ -11,6 +11,10 @@ impl Bytes {
         &self.0
     }
 
+    pub(super) fn part_mut(&mut self, at: u32, size: u32) -> Option<&mut [u8]> {
+        self.0.get_mut(at as usize..)?.get_mut(..size as usize)
+    }
+
     pub(super) fn slice(&self, at: u32, size: u32) -> Option<&[u8]> {
         self.0.get(at as usize..)?.get(..size as usize)
     }

@@ -27,6 +27,7 @@ use super::timer::Timers;
 use super::trouble::{Outcome, Trouble};
 use super::work::Work;
 use crate::layout::{HIGHEST_USER_ADDRESS, RunGuard};
+use crate::patch::shared_data;
 use crate::stop::StopReason;
 use crate::unwind::StackTrace;
 use crate::{fiber, processor, stop, trap};
@@ -199,6 +200,11 @@ impl Kernel {
         processor::set_current_thread(self.main_thread);
         fiber::set_idle_hook(idle);
         trap::set_delivery_hook(interrupted);
+        shared_data::provide(shared_data::Source {
+            build: super::rtl::BUILD,
+            start: super::time::SYSTEM_TIME_AT_START,
+            now: virtual_now,
+        });
         Installed { kernel: Arc::clone(self) }
     }
 
@@ -356,6 +362,10 @@ pub fn current() -> Option<&'static Kernel> {
     // SAFETY: only `Kernel::install` sets the pointer, to a kernel that its guard keeps alive and whose drop sets it to null.
     // No caller keeps the reference beyond the callback that it serves.
     unsafe { kernel.as_ref() }
+}
+
+fn virtual_now() -> u64 {
+    current().map_or(0, Kernel::now)
 }
 
 fn idle() -> bool {

@@ -76,10 +76,12 @@ fn access(error_code: u64) -> Access {
 fn page_fault(trap: &mut Interrupted<'_>, run: &Run, by_driver: bool) -> Verdict {
     let address = trap.address;
     let access = access(trap.error_code());
-    let in_window = run.watches.window(address).is_some();
+    let own = run.watches.window(address).is_some();
+    let in_window = own || access == Access::Read && run.window(address).is_some();
     // An access can begin below the window that it faults in, but no driver does that on purpose.
     if in_window && access != Access::Execute {
         let Some(instruction) = decode(trap.rip()) else { return Verdict::NotOurs };
+        run.counters.count(|counts| if own { &mut counts.registers } else { &mut counts.shared_data });
         return match emulate::emulate(trap, run, &instruction) {
             Ok(()) => Verdict::Done { lowered: false },
             Err(Failure::Unsupported) => {
@@ -92,6 +94,7 @@ fn page_fault(trap: &mut Interrupted<'_>, run: &Run, by_driver: bool) -> Verdict
     if let Some(guard) = run.watches.guard(address)
         && access != Access::Execute
     {
+        run.counters.count(|counts| &mut counts.guards);
         match guard.touched(address, access) {
             GuardAction::Retry => return Verdict::Done { lowered: false },
             GuardAction::MakeAccessible => {
@@ -137,7 +140,11 @@ fn general_protection(trap: &mut Interrupted<'_>, run: &Run) -> Verdict {
         };
     }
     match privileged::execute(trap, run, &instruction) {
-        Privileged::Done { lowered } => Verdict::Done { lowered },
+        Privileged::Done { lowered } => {
+            let level = instruction.mnemonic() == Mnemonic::Mov;
+            run.counters.count(|counts| if level { &mut counts.level } else { &mut counts.privileged });
+            Verdict::Done { lowered }
+        }
         Privileged::Refused => {
             stop(trap, NtStatus::PRIVILEGED_INSTRUCTION, 0, Access::None, "not supported by the host")
         }

@@ -26,7 +26,7 @@ pub(super) fn warm_up() {
 }
 
 pub(super) fn load(run: &Run, address: u64, width: u32) -> Result<u64, Failure> {
-    if let Some(target) = run.watches.window(address) {
+    if let Some(target) = run.window(address) {
         return Ok(target.load(address, width) & mask(width));
     }
     let mut bytes = [0; 8];
@@ -36,7 +36,7 @@ pub(super) fn load(run: &Run, address: u64, width: u32) -> Result<u64, Failure> 
 }
 
 pub(super) fn store(run: &Run, address: u64, width: u32, value: u64) -> Result<(), Failure> {
-    if let Some(target) = run.watches.window(address) {
+    if let Some(target) = run.window(address) {
         target.store(address, width, value & mask(width));
         return Ok(());
     }

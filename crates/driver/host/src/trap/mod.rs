@@ -14,6 +14,7 @@
 mod alu;
 mod classify;
 mod context;
+mod counts;
 mod emulate;
 mod privileged;
 mod strings;
@@ -24,6 +25,8 @@ use std::mem::MaybeUninit;
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
+pub(crate) use counts::Counters;
+pub use counts::TrapCounts;
 pub(crate) use watch::Watches;
 pub use watch::{
     GuardAction, GuardTarget, RegisterTarget, WatchError, add_guard, add_window, remove_guard, remove_window,
@@ -73,7 +76,7 @@ pub(crate) fn install() {
         for (index, &signal) in SIGNALS.iter().enumerate() {
             // SAFETY: an all-zero sigaction is valid.
             let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-            action.sa_sigaction = on_signal as *const () as usize;
+            action.sa_sigaction = on_entry as *const () as usize;
             action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
             // The watchdog must not interrupt a handler. SAFETY: both are valid.
             unsafe { libc::sigaddset(&raw mut action.sa_mask, libc::SIGALRM) };
@@ -108,6 +111,38 @@ pub(crate) fn set_sealed() {
 
 pub(crate) fn is_sealed() -> bool {
     SEALED.load(Ordering::Acquire) != 0
+}
+
+/// The address space of signal stacks ([`crate::processor`]), and their size, to whose multiple each is aligned.
+const STACKS: (u64, u64) = crate::layout::Purpose::Stacks.bounds();
+
+/// Where signals arrive. The thread pointer is the driver's to change (`wrfsbase`), so that before any Rust code it is loaded
+/// with what the lowest word of a processor's signal stack says; 0 there where the instruction does not exist.
+#[unsafe(naked)]
+extern "C" fn on_entry(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    std::arch::naked_asm!(
+        "mov rax, rsp",
+        "mov rcx, {start}",
+        "sub rax, rcx",
+        "mov rcx, {bytes}",
+        "cmp rax, rcx",
+        "jae 2f",
+        "mov rax, rsp",
+        "and rax, {mask}",
+        "mov rax, [rax]",
+        "test rax, rax",
+        "jz 2f",
+        "wrfsbase rax",
+        // The kernel clears the direction and trap flags, but not the alignment check, which our code does not bear.
+        "2: pushfq",
+        "and qword ptr [rsp], -0x40001",
+        "popfq",
+        "jmp {handler}",
+        start = const STACKS.0,
+        bytes = const STACKS.1 - STACKS.0,
+        mask = const -(processor::SIGNAL_STACK_BYTES as i32),
+        handler = sym on_signal,
+    )
 }
 
 extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
@@ -153,6 +188,7 @@ fn handle(interrupted: &mut Interrupted<'_>, block: &'static Block, run: &'stati
     match verdict {
         classify::Verdict::Done { lowered } => {
             processor::next_boundary();
+            run.shared_data.update();
             if by_driver
                 && (lowered || block.delivery_wanted.replace(0) != 0)
                 && run.delivery_hook.get().is_some()
@@ -162,6 +198,7 @@ fn handle(interrupted: &mut Interrupted<'_>, block: &'static Block, run: &'stati
             true
         }
         classify::Verdict::Stop(reason) if by_driver => {
+            run.counters.count(|counts| &mut counts.exceptions);
             match crate::seh::begin(run, Box::new(reason), &interrupted.float_bytes()) {
                 Ok(entry) => interrupted.enter(entry.rip, entry.frame),
                 Err(reason) => {

@@ -38,6 +38,7 @@ pub(super) fn execute(trap: &mut Interrupted<'_>, run: &Run, instruction: &Instr
             };
         }
         Mnemonic::Mov => return level(trap, instruction),
+        Mnemonic::Rdmsr => model_specific(trap),
         _ if instruction.is_privileged() => None,
         _ => return Privileged::No,
     };
@@ -48,6 +49,27 @@ pub(super) fn execute(trap: &mut Interrupted<'_>, run: &Run, instruction: &Instr
         }
         None => Privileged::Refused,
     }
+}
+
+/// `rdmsr` of the registers that drivers look at to learn what machine they are on (Intel SDM volume 4): what a plain x64
+/// processor under Windows has. Others are refused; `wrmsr` always is. `rdtsc` and `rdtscp` do not trap and are not virtual time.
+fn model_specific(trap: &mut Interrupted<'_>) -> Option<()> {
+    let value: u64 = match trap.gpr(1) as u32 {
+        // The time-stamp counter: virtual time.
+        0x10 => processor::boundary().wrapping_mul(1000),
+        // APIC base: enabled, the boot processor, at its usual place.
+        0x1B => 0xFEE0_0900,
+        // Fast strings.
+        0x1A0 => 1,
+        // The memory types at reset.
+        0x277 => 0x0007_0406_0007_0406,
+        // EFER: system calls, long mode, no-execute.
+        0xC000_0080 => 0xD01,
+        _ => return None,
+    };
+    trap.set_gpr(0, value & 0xFFFF_FFFF);
+    trap.set_gpr(2, value >> 32);
+    Some(())
 }
 
 fn port(trap: &Interrupted<'_>, instruction: &Instruction, operand: u32) -> u64 {

@@ -105,7 +105,7 @@ pub(crate) struct Watches {
 }
 
 impl Watches {
-    pub(super) fn window(&self, address: u64) -> Option<Rc<dyn RegisterTarget>> {
+    pub(crate) fn window(&self, address: u64) -> Option<Rc<dyn RegisterTarget>> {
         self.windows.find(address)
     }
 

@@ -3,9 +3,11 @@
 mod calls;
 mod exceptions;
 mod fibers;
+mod hostile;
 mod image;
 mod layout;
 mod pe;
 mod portable;
 mod registers;
 mod sandbox;
+mod shared_data;
