@@ -33,7 +33,7 @@ pub struct Sealing {
     pub namespaces: Piece,
     /// No file can be opened and no TCP port used, whatever seccomp lets through.
     pub landlock: Piece,
-    /// No new descriptors, file growth, processes, core dumps.
+    /// No new descriptors, file growth, processes, core dumps; 4 GiB of private memory.
     pub limits: Piece,
 }
 
