@@ -4,7 +4,7 @@
 //!   bytes in memory, and caches **that really go stale**: what they hold stays in use until an invalidation covers
 //!   it, so a driver (of the unit, or of a device) that forgets one is found out.
 //! - [`PciDevice`] wraps a [`Device`] in configuration space, BARs and a bus-master switch. [`Edu`] is a device,
-//!   register-compatible with QEMU's.
+//!   register-compatible with QEMU's; a [`Described`] one is what a file says.
 //! - [`Machine`] puts memory, unit and devices together.
 //!
 //! This crate is a witness. It takes bit definitions from `dxgk-iopt`, never an algorithm, and knows nothing of the
@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod described;
 mod edu;
 mod machine;
 mod none;
@@ -19,6 +20,7 @@ mod pci;
 mod port;
 mod vtd;
 
+pub use described::{Described, Description};
 pub use edu::{DMA_LATENCY, Edu};
 pub use machine::{BadMachine, Machine, MachineBuilder, UNIT_BASE};
 pub use none::NoRegisters;

@@ -3,6 +3,7 @@
 //! model uses.
 
 mod caches;
+mod described;
 mod edu;
 mod faults;
 mod hostile;
