@@ -2,7 +2,7 @@
 //!
 //! Order ("IOMMU DMA remapping", "IOMMU-based GPU isolation"): the first two before StartDevice, the rest after it.
 
-use dxgk_abi::caps::{DriverCaps, VidMmCapsFlags};
+use dxgk_abi::caps::DriverCaps;
 use dxgk_abi::query::{
     FrameBufferSaveArea, IommuCaps, PhysicalAdapterCaps, PhysicalMemoryCaps, QueryAdapterInfoType,
 };
@@ -10,6 +10,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use crate::miniport::{DdiError, DdiResult, DeviceContext, Miniport};
 use crate::mode::Claims;
+use crate::vidmm::Caps;
 
 /// Asks one question with a structure for an answer. A driver's error is `None`: it means "no such thing here".
 fn ask<T: FromBytes + IntoBytes>(
@@ -43,16 +44,18 @@ pub(crate) fn before_start(
     Ok(Claims { iommu, highest_visible: limit.or(reported).unwrap_or(u64::MAX) })
 }
 
-/// DRIVERCAPS: the memory management part of it; nothing when the driver refuses.
+/// DRIVERCAPS: what VidMm needs of it; nothing when the driver refuses.
 ///
 /// # Errors
 /// [`DdiError::Stopped`] only.
-pub(crate) fn memory_management(
-    miniport: &impl Miniport,
-    device: DeviceContext,
-) -> DdiResult<Option<VidMmCapsFlags>> {
+pub(crate) fn driver(miniport: &impl Miniport, device: DeviceContext) -> DdiResult<Option<Caps>> {
     let caps = ask::<DriverCaps>(miniport, device, QueryAdapterInfoType::DRIVERCAPS, &[])?;
-    Ok(caps.map(|caps| caps.memory_management_caps.value))
+    Ok(caps.map(|caps| Caps {
+        memory: caps.memory_management_caps.value,
+        paging_node: caps.memory_management_caps.paging_node,
+        scheduling: caps.scheduling_caps,
+        wddm: caps.wddm_version,
+    }))
 }
 
 /// PHYSICALADAPTERCAPS of the adapter with number `index` in its chain.

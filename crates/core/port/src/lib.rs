@@ -1,7 +1,8 @@
 //! Dxgkrnl outside its memory manager, as far as a display miniport needs it: the life of an adapter.
 //!
 //! [`Port`] calls the driver through [`Miniport`] in the documented order, chooses the addressing mode
-//! ([`mode`]), attaches devices to domains, and tells the memory manager when to stop answering. It is as pure as
+//! ([`mode`]), attaches devices to domains, gives full drivers work for their video memory ([`vidmm`]), and tells the
+//! memory manager when to stop answering. It is as pure as
 //! the rest of the core: no operating system, no unsafe code; what the driver answers is checked here.
 
 #![no_std]
@@ -14,6 +15,7 @@ mod enable;
 mod life;
 mod miniport;
 pub mod mode;
+pub mod vidmm;
 
 pub use life::{AdapterSpec, Halt, LogicalAdapter, Port};
 pub use miniport::{AdapterIdentity, DdiError, DdiResult, DeviceContext, DriverFacts, Miniport, Started};

@@ -19,6 +19,7 @@ use dxgk_sysmm::{LogicalAdapterId, Platform, Resource, ResourceKind, SysMm};
 use crate::caps;
 use crate::miniport::{AdapterIdentity, DdiError, DeviceContext, Miniport};
 use crate::mode::{self, Choice, Claims, Machine, Request};
+use crate::vidmm::{self, Caps, Done};
 
 /// Why a life did not go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,6 +85,8 @@ pub struct LogicalAdapter {
     pub(crate) choice: Choice,
     /// The domain that every one of the adapters is attached to.
     pub(crate) domain: Option<Arc<dyn DomainOps>>,
+    /// What the driver said of video memory after the start.
+    pub(crate) caps: Caps,
 }
 
 impl LogicalAdapter {
@@ -113,7 +116,8 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         let claims = Claims { iommu: None, highest_visible: u64::MAX };
         let choice =
             Choice { mode: ModeChoice::Passthrough, reason: ModeReason::DriverClaimsNothing, refused: false };
-        let mut logical = LogicalAdapter { id, adapters: Vec::new(), claims, choice, domain: None };
+        let mut logical =
+            LogicalAdapter { id, adapters: Vec::new(), claims, choice, domain: None, caps: Caps::default() };
         for spec in chain {
             match self.add_one(&mut logical, spec) {
                 Ok(()) => {}
@@ -243,8 +247,8 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         let Some(lead) = logical.adapters.first() else { return Ok(()) };
         let device = lead.device;
         let stopped = |_| Halt::Stopped;
-        let started =
-            caps::memory_management(self.miniport, device).map_err(stopped)?.unwrap_or(VidMmCapsFlags(0));
+        logical.caps = caps::driver(self.miniport, device).map_err(stopped)?.unwrap_or_default();
+        let started = logical.caps.memory;
         let display_only = self.miniport.facts().display_only;
         if !display_only {
             for index in (0u32..).take(logical.adapters.len()) {
@@ -300,12 +304,37 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         Err(Halt::NotStarted(NtStatus::NOT_SUPPORTED))
     }
 
-    /// One round of work on every started physical adapter, lead first; nothing when this driver can be given none.
+    /// One round of work: for a full driver with video memory, [`page`](Self::page); for others whatever each started
+    /// physical adapter can be given, lead first. Nothing when that is nothing. A DDI that fails is in the stream; the
+    /// adapter's life goes on.
     ///
     /// # Errors
     /// [`Halt::Stopped`].
     pub fn work(&self, logical: &LogicalAdapter) -> Result<(), Halt> {
+        match self.page(logical) {
+            Err(DdiError::Stopped) => return Err(Halt::Stopped),
+            Err(DdiError::Absent) => {}
+            Ok(_) | Err(DdiError::Failed(_)) => return Ok(()),
+        }
         each_started(logical.adapters.iter(), |device| self.miniport.work(device))
+    }
+
+    /// One round of video memory work on the lead (our choice: linked adapters share their segments' layout).
+    ///
+    /// # Errors
+    /// [`DdiError::Absent`] for a driver without video memory or segments, and for an adapter that is not started; else
+    /// the first failure. Nothing is left mapped or allocated.
+    pub fn page(&self, logical: &LogicalAdapter) -> Result<Done, DdiError> {
+        let lead = logical.adapters.first().filter(|lead| lead.started).ok_or(DdiError::Absent)?;
+        let adapter = vidmm::Adapter {
+            ddis: self.miniport.video_memory().ok_or(DdiError::Absent)?,
+            sink: self.sink,
+            device: lead.device,
+            handle: lead.identity.handle,
+            mode: self.sysmm.mode(logical.id),
+            caps: logical.caps,
+        };
+        vidmm::round(&adapter, self.sysmm)
     }
 
     /// To D3 and back to D0, every started physical adapter: down with the lead last, up with the lead first. A driver

@@ -5,6 +5,8 @@ use dxgk_abi::query::QueryAdapterInfoType;
 use dxgk_abi::{Handle, NtStatus};
 use dxgk_hw::RequesterId;
 
+use crate::vidmm::VideoMemory;
+
 /// Why a DDI call gave nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DdiError {
@@ -108,8 +110,12 @@ pub trait Miniport {
     /// [`DdiError`].
     fn end_exclusive_access(&self, device: DeviceContext) -> DdiResult<()>;
 
-    /// One round of work: whatever this kind of driver can be given without segments or a VidPN. Display-only
-    /// drivers draw through `SystemDisplayEnable` and `SystemDisplayWrite`.
+    /// The driver as one that can be given work for its video memory; `None` when its table lacks a DDI of that.
+    fn video_memory(&self) -> Option<&dyn VideoMemory> {
+        None
+    }
+
+    /// One round of work for a driver without video memory: whatever it can be given without a VidPN.
     ///
     /// # Errors
     /// [`DdiError`]; [`DdiError::Absent`] when there is nothing that this driver can be given.

@@ -78,6 +78,12 @@ impl<P: Platform> SysMm<P> {
         }
     }
 
+    /// What it runs on.
+    #[must_use]
+    pub fn platform(&self) -> &P {
+        &self.platform
+    }
+
     /// The page database.
     #[must_use]
     pub fn pages(&self) -> &Arc<PageDatabase<P>> {

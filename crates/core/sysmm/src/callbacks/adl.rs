@@ -23,6 +23,8 @@ pub struct AllocatedAdl {
     pub adl: CpuVa,
     /// Whether it has the contiguous form.
     pub contiguous: bool,
+    /// The page number that the device must use for the first page.
+    pub first: u64,
 }
 
 const CONTIGUOUS: AllocateAdlFlags =
@@ -135,8 +137,9 @@ impl<P: Platform> SysMm<P> {
                 }
                 numbers => AdlShape::Pages(numbers),
             };
+            let first = numbers.first().map(|(base, _)| *base)?;
             let adl = self.platform.driver().build_adl(shape).ok()?;
-            Some(AllocatedAdl { adl, contiguous: matches!(shape, AdlShape::Contiguous { .. }) })
+            Some(AllocatedAdl { adl, contiguous: matches!(shape, AdlShape::Contiguous { .. }), first })
         };
         self.map_and_enter(
             &wanted.place,

@@ -18,6 +18,7 @@ use dxgk_sysmm::{CallError, Caller};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::device_information;
+use super::handle_data;
 use super::interrupts::DEVICE_LEVEL;
 use super::mdl_state;
 use super::state::{Call, PortState, Words, serve};
@@ -36,7 +37,7 @@ macro_rules! slot {
 
 /// Copies an argument structure in. The driver's pointer is an allegation: one that cannot be read is refused, where
 /// Windows would fault.
-fn copy_in<T: FromBytes + IntoBytes>(at: u64) -> Result<T, CallError> {
+pub(super) fn copy_in<T: FromBytes + IntoBytes>(at: u64) -> Result<T, CallError> {
     guarded::read_struct(at).map_err(|_| INVALID)
 }
 
@@ -47,7 +48,7 @@ fn copy_in_out<T: FromBytes + IntoBytes + Immutable>(at: u64) -> Result<T, CallE
     Ok(value)
 }
 
-fn copy_out<T: IntoBytes + Immutable>(at: u64, value: &T) -> Result<(), CallError> {
+pub(super) fn copy_out<T: IntoBytes + Immutable>(at: u64, value: &T) -> Result<(), CallError> {
     guarded::write_struct(at, value).map_err(|_| INVALID)
 }
 
@@ -380,20 +381,30 @@ fn queue_dpc(device: u64) -> u8 {
     queued.into()
 }
 
-/// DxgkCbNotifyInterrupt: what the driver says of its interrupt is recorded.
+/// DxgkCbNotifyInterrupt: what the driver says of its interrupt is recorded; the port acts on it in DxgkCbNotifyDpc.
 fn notify_interrupt(adapter: u64, at: u64) {
     with(
         slot!(notify_interrupt),
         Handle(adapter),
         copy_in::<ArgCbNotifyInterruptData>(at),
         |args| vec![args.interrupt_type.0.into()],
-        |_, _, _| Ok(Words::new()),
+        |port, _, args| {
+            if let Some(adapter) = port.adapters().get_mut(&adapter) {
+                adapter.fences.note_interrupt(&args);
+            }
+            Ok(Words::new())
+        },
     );
 }
 
 fn notify_dpc(adapter: u64) {
     let call = Call { slot: slot!(notify_dpc), adapter: Handle(adapter), words: &[], unimplemented: false };
-    serve(&call, |_, _| Ok(Words::new()));
+    serve(&call, |port, _| {
+        if let Some(adapter) = port.adapters().get_mut(&adapter) {
+            adapter.fences.note_dpc();
+        }
+        Ok(Words::new())
+    });
 }
 
 /// What every slot without an implementation does: it is counted by name, and refused. `SLOT` is its offset.
@@ -434,11 +445,16 @@ thunk! {
     fn cb_queue_dpc(device: u64) -> u8 => queue_dpc;
     fn cb_notify_interrupt(adapter: u64, data: u64) => notify_interrupt;
     fn cb_notify_dpc(adapter: u64) => notify_dpc;
+    fn cb_get_handle_data(args: u64) -> u64 => handle_data::get;
+    fn cb_get_handle_parent(allocation: u32) -> u32 => handle_data::parent;
+    fn cb_enum_handle_children(args: u64) -> u32 => handle_data::child;
+    fn cb_acquire_handle_data(args: u64, release: u64) -> u64 => handle_data::acquire;
+    fn cb_release_handle_data(args: u64) => handle_data::release;
     fn cb_acquire_post_display_ownership(device: u64, info: u64) -> u32 => acquire_post_display_ownership;
 }
 
 /// The slots that have an implementation, with the addresses of their entry points.
-pub(super) fn implemented() -> [(usize, u64); 22] {
+pub(super) fn implemented() -> [(usize, u64); 27] {
     [
         (slot!(get_device_information), cb_get_device_information as *const () as u64),
         (slot!(map_memory), cb_map_memory as *const () as u64),
@@ -461,6 +477,11 @@ pub(super) fn implemented() -> [(usize, u64); 22] {
         (slot!(queue_dpc), cb_queue_dpc as *const () as u64),
         (slot!(notify_interrupt), cb_notify_interrupt as *const () as u64),
         (slot!(notify_dpc), cb_notify_dpc as *const () as u64),
+        (slot!(get_handle_data), cb_get_handle_data as *const () as u64),
+        (slot!(get_handle_parent), cb_get_handle_parent as *const () as u64),
+        (slot!(enum_handle_children), cb_enum_handle_children as *const () as u64),
+        (slot!(acquire_handle_data), cb_acquire_handle_data as *const () as u64),
+        (slot!(release_handle_data), cb_release_handle_data as *const () as u64),
         (slot!(acquire_post_display_ownership), cb_acquire_post_display_ownership as *const () as u64),
     ]
 }

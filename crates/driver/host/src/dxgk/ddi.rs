@@ -104,6 +104,21 @@ impl PortState {
         self.call_and_record(kernel, &call, address, arguments)
     }
 
+    /// Lets `wait`, an export that waits, wait on the thread that calls DDIs: the driver's threads, timers and DPCs and the
+    /// device go on meanwhile.
+    pub(super) fn wait_in(&self, kernel: &Kernel, wait: u64, arguments: &[u64]) -> DdiResult<()> {
+        let outcome = call_driver(wait, arguments);
+        self.devices.advance();
+        self.deliver();
+        match outcome {
+            CallOutcome::Returned(_) => Ok(()),
+            CallOutcome::Stopped(reason) => {
+                record_stop(&self.sink, &reason, kernel.driver_asked_to_stop());
+                Err(DdiError::Stopped)
+            }
+        }
+    }
+
     fn call_and_record(
         &self,
         kernel: &Kernel,

@@ -11,10 +11,16 @@ use dxgk_abi::query::{
 };
 use dxgk_abi::{NtStatus, Pointer};
 use dxgk_event::DdiCall;
-use dxgk_hw::{NoRoom, PAGE_SIZE};
+use dxgk_hw::NoRoom;
+use dxgk_port::vidmm::{Fences, VideoMemory};
 use dxgk_port::{AdapterIdentity, DdiError, DdiResult, DeviceContext, DriverFacts, Miniport, Started};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
+mod allocation;
+mod scratch;
+mod video_memory;
+
+use self::scratch::{SCRATCH_BYTES, Scratch};
 use super::ddi::{DdiSlot, both, full_only};
 use super::device_information;
 use super::interface::{OfferedInterface, negotiate};
@@ -22,8 +28,6 @@ use super::state::{AdapterState, PortState, Registration};
 use crate::guarded;
 use crate::kernel::{DeviceKeys, DriverEntryArguments, Kernel};
 
-/// Bytes of driver memory for the arguments of one DDI call.
-const SCRATCH_BYTES: u64 = 16 * PAGE_SIZE;
 /// Reserved ranges that are asked for at most; more is a driver's mistake.
 const MOST_RANGES: u32 = 4096;
 /// Children that are asked about at most (our choice: no adapter has as many outputs).
@@ -41,40 +45,12 @@ pub struct LoadedMiniport {
     arguments: DriverEntryArguments,
     keys: DeviceKeys,
     scratch: Mutex<Scratch>,
-}
-
-/// Driver memory that one DDI call after the other uses.
-struct Scratch {
-    base: u64,
-    used: u64,
-}
-
-impl Scratch {
-    /// Room for `bytes` bytes, zeroed, 16-byte aligned.
-    fn take(&mut self, bytes: usize) -> Option<u64> {
-        let at = self.base.checked_add(self.used)?;
-        let room = (bytes as u64).checked_next_multiple_of(16)?;
-        let used = self.used.checked_add(room).filter(|used| *used <= SCRATCH_BYTES)?;
-        guarded::write(at, &vec![0; bytes]).ok()?;
-        self.used = used;
-        Some(at)
-    }
-
-    fn put<T: IntoBytes + Immutable>(&mut self, value: &T) -> Option<u64> {
-        let at = self.take(size_of::<T>())?;
-        guarded::write_struct(at, value).ok()?;
-        Some(at)
-    }
-
-    fn put_bytes(&mut self, bytes: &[u8]) -> Option<u64> {
-        let at = self.take(bytes.len())?;
-        guarded::write(at, bytes).ok()?;
-        Some(at)
-    }
+    /// Where the private data of paging buffers is, and how many bytes.
+    private_data: Mutex<(u64, u64)>,
 }
 
 /// Our own memory failed us, or the driver made it unreadable.
-const OUT_OF_ROOM: DdiError = DdiError::Failed(NtStatus::INSUFFICIENT_RESOURCES);
+pub(super) const OUT_OF_ROOM: DdiError = DdiError::Failed(NtStatus::INSUFFICIENT_RESOURCES);
 
 impl core::fmt::Debug for LoadedMiniport {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -95,10 +71,10 @@ impl LoadedMiniport {
         keys: DeviceKeys,
     ) -> Result<Self, NoRoom> {
         let base = kernel.space().map_host(SCRATCH_BYTES)?.get();
-        let scratch = Mutex::new(Scratch { base, used: 0 });
+        let scratch = Mutex::new(Scratch::new(base));
         kernel.set_level_lowered(Arc::clone(&port) as _);
         super::interrupts::deliver_after_traps();
-        Ok(Self { kernel, port, entry, arguments, keys, scratch })
+        Ok(Self { kernel, port, entry, arguments, keys, scratch, private_data: Mutex::default() })
     }
 
     /// DriverEntry. It has to succeed, and to have registered a table, before anything else is called.
@@ -118,7 +94,7 @@ impl LoadedMiniport {
     /// Runs `act` with the scratch memory empty.
     fn with_scratch<R>(&self, act: impl FnOnce(&mut Scratch) -> R) -> R {
         let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        scratch.used = 0;
+        scratch.clear();
         act(&mut scratch)
     }
 
@@ -191,6 +167,7 @@ impl LoadedMiniport {
             registry_path: guarded::read_struct(self.arguments.registry_path).map_err(|_| NoRoom)?,
             interrupts_on: false,
             dpc_queued: false,
+            fences: Fences::default(),
         };
         Ok((device_object, state))
     }
@@ -323,8 +300,12 @@ impl Miniport for LoadedMiniport {
         self.call_with(full_only!(end_exclusive_access), device, &ArgEndExclusiveAccess::default())
     }
 
+    fn video_memory(&self) -> Option<&dyn VideoMemory> {
+        self.has_video_memory().then_some(self as _)
+    }
+
     fn work(&self, _device: DeviceContext) -> DdiResult<()> {
-        // Segments, paging and VidPNs are not offered yet; without them no kind of driver can be given work.
+        // VidPNs are not offered yet; without them a driver without segments can be given nothing.
         Err(DdiError::Absent)
     }
 

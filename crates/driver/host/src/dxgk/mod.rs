@@ -7,6 +7,7 @@ mod callbacks;
 mod ddi;
 mod device_information;
 mod devices;
+mod handle_data;
 mod initialize;
 mod interface;
 mod interrupts;

@@ -8,6 +8,7 @@ use dxgk_abi::kernel::UnicodeString;
 use dxgk_abi::{BugCheck, Handle, InterfaceVersion, Irql, NtStatus};
 use dxgk_event::{Callback, Event, EventSink, Phase};
 use dxgk_hw::PciFunction;
+use dxgk_port::vidmm::{AllocationHandles, Fences};
 use dxgk_sysmm::{CallError, Caller, SysMm};
 
 use super::devices::Devices;
@@ -58,6 +59,8 @@ pub(crate) struct AdapterState {
     pub(crate) interrupts_on: bool,
     /// DxgkCbQueueDpc was called, and the routine has not run since.
     pub(crate) dpc_queued: bool,
+    /// What it has notified.
+    pub(crate) fences: Fences,
 }
 
 /// What the driver passed to DxgkInitialize or DxgkInitializeDisplayOnlyDriver.
@@ -80,6 +83,7 @@ pub struct PortState {
     adapters: Mutex<BTreeMap<u64, AdapterState>>,
     /// The MDLs that are mapped for a device, by handle of the mapping.
     mapped_mdls: Mutex<BTreeMap<u64, u64>>,
+    allocations: Mutex<AllocationHandles>,
 }
 
 impl core::fmt::Debug for PortState {
@@ -106,6 +110,7 @@ impl PortState {
             interrupts: Interrupts::default(),
             adapters: Mutex::new(BTreeMap::new()),
             mapped_mdls: Mutex::new(BTreeMap::new()),
+            allocations: Mutex::default(),
         }
     }
 
@@ -115,6 +120,11 @@ impl PortState {
 
     pub(super) fn mapped_mdls(&self) -> MutexGuard<'_, BTreeMap<u64, u64>> {
         self.mapped_mdls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The handles of allocations and resources.
+    pub(super) fn allocations(&self) -> MutexGuard<'_, AllocationHandles> {
+        self.allocations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The adapter that a driver's handle names.
