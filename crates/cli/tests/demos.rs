@@ -5,7 +5,7 @@
 mod files;
 mod support;
 
-use dxgk_miniport_edu::{DEMOS, Demo, MemoryApi};
+use dxgk_miniport_edu::{DEMOS, Demo, Ending, MemoryApi};
 use object::LittleEndian as LE;
 use object::read::pe::{ImageNtHeaders, PeFile64};
 use serde_json::Value;
@@ -62,8 +62,9 @@ fn run_case(case: Case, driver: Option<&str>) -> Run {
 fn finding(case: Case, run: &Run) -> Option<&Value> {
     assert_eq!(run.stderr, "", "{}", run.told());
     assert_eq!(run.text("/machine/iommu_mode"), case.mode, "{}", run.told());
-    assert_eq!(run.report["bugcheck"], Value::Null, "{}", run.told());
-    assert_eq!(run.report["failure"], Value::Null, "{}", run.told());
+    let ending = if case.shows { case.demo.ending } else { Ending::Unload };
+    assert_eq!(run.report["bugcheck"] != Value::Null, ending == Ending::BugCheck, "{}", run.told());
+    assert_eq!(run.report["failure"] != Value::Null, ending == Ending::NotStarted, "{}", run.told());
     let findings = run.report["findings"].as_array().expect("findings");
     let rules: Vec<&str> = findings.iter().filter_map(|finding| finding["rule"].as_str()).collect();
     if !case.shows {
@@ -71,7 +72,8 @@ fn finding(case: Case, run: &Run) -> Option<&Value> {
         assert_eq!(rules, [""; 0], "{}", run.told());
         return None;
     }
-    assert_eq!((run.status, run.text("/outcome")), (1, "findings"), "{}", run.told());
+    let outcome = if ending == Ending::BugCheck { (3, "bugcheck") } else { (1, "findings") };
+    assert_eq!((run.status, run.text("/outcome")), outcome, "{}", run.told());
     assert_eq!(rules, [case.demo.rule], "{}", run.told());
     Some(&findings[0])
 }
@@ -114,19 +116,39 @@ fn history_places(finding: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// How many different places a history has to name: an object that was never made has only its doorbell, one that was
-/// never given back only its making.
-fn places_needed(rule: &str) -> usize {
-    match rule {
-        "DMA-001" | "LEAK-001" => 1,
-        "DMA-004" => 2,
-        _ => 3,
-    }
+/// What a finding of a rule has beside its rule, message, documentation and mend.
+struct Expected {
+    severity: &'static str,
+    /// Different places in the driver that its history names.
+    places: usize,
+    /// It is about an object of a page.
+    page: bool,
+    /// It has a place in the driver.
+    place: bool,
+}
+
+/// An object that was never made has only its doorbell, one that was never given back only its making; what is wrong
+/// with a call has the call; what is wrong with answers has no place at all.
+fn expected(case: Case) -> Expected {
+    let severity = match case.demo.rule {
+        "IFC-001" | "IRQL-002" | "EXCL-002" => "warning",
+        "MODE-001" if case.mode != "remapping" => "warning",
+        _ => "error",
+    };
+    let (places, page) = match case.demo.rule {
+        "DMA-001" => (1, false),
+        "LEAK-001" => (1, true),
+        "DMA-004" => (2, true),
+        "DMA-002" | "FREE-001" => (3, true),
+        _ => (0, false),
+    };
+    Expected { severity, places, page, place: case.demo.rule != "MODE-002" }
 }
 
 fn check_told_in_full(case: Case, run: &Run, finding: &Value) {
     let text = |field: &str| finding[field].as_str().unwrap_or("");
-    assert_eq!((text("severity"), text("culprit")), ("error", "driver"), "{}", run.told());
+    let expected = expected(case);
+    assert_eq!((text("severity"), text("culprit")), (expected.severity, "driver"), "{}", run.told());
     assert!(text("message").len() > 20, "{}", run.told());
     assert!(text("fix").len() > 20, "{}", run.told());
     assert!(!text("windows").is_empty(), "{}", run.told());
@@ -134,17 +156,20 @@ fn check_told_in_full(case: Case, run: &Run, finding: &Value) {
     let documentation = finding["documentation"].as_array().expect("a list");
     assert!(!documentation.is_empty(), "{}", run.told());
     assert!(documentation.iter().all(|page| page.as_str().is_some_and(|page| !page.is_empty())));
-    let module = finding["where"]["module"].as_str().unwrap_or("");
-    assert!(module.starts_with("edu.sys"), "{}", run.told());
-    let offset = finding["where"]["offset"].as_str().and_then(hexadecimal);
-    assert!(offset.is_some_and(|offset| offset > 0), "{}", run.told());
+    if expected.place {
+        let module = finding["where"]["module"].as_str().unwrap_or("");
+        assert!(module.starts_with("edu.sys"), "{}", run.told());
+        let offset = finding["where"]["offset"].as_str().and_then(hexadecimal);
+        assert!(offset.is_some_and(|offset| offset > 0), "{}", run.told());
+    }
     let mut places = history_places(finding);
     places.sort_unstable();
     places.dedup();
-    assert!(places.len() >= places_needed(case.demo.rule), "{places:?}: {}", run.told());
+    assert!(places.len() >= expected.places, "{places:?}: {}", run.told());
     if case.demo.rule == "DMA-001" {
         assert_eq!(finding["object"], Value::Null, "nothing was ever there: {}", run.told());
-    } else {
+    }
+    if expected.page {
         let object = &finding["object"];
         assert!(object["kind"].as_str().is_some_and(|kind| !kind.is_empty()), "{}", run.told());
         assert_eq!(object["size"], 4096, "{}", run.told());
@@ -170,6 +195,9 @@ fn each_mistake_of_the_driver_file_is_found_at_its_place_in_the_file() {
         let run = run_case(case, Some(&path));
         let Some(finding) = finding(case, &run) else { continue };
         check_told_in_full(case, &run, finding);
+        if !expected(case).place {
+            continue;
+        }
         assert_eq!(finding["where"]["module"], "edu.sys", "{}", run.told());
         let offset = finding["where"]["offset"].as_str().unwrap_or("");
         assert!(code.holds(&format!("edu.sys+{offset}")), "{offset} is not in .text: {}", run.told());
@@ -177,7 +205,7 @@ fn each_mistake_of_the_driver_file_is_found_at_its_place_in_the_file() {
             assert!(code.holds(place), "{place} is not in .text: {}", run.told());
         }
         let stack = finding["where"]["stack"].as_array().expect("a stack");
-        assert!(!stack.is_empty(), "{}", run.told());
+        assert!(!stack.is_empty() || !expected(case).page, "{}", run.told());
         for frame in stack {
             assert!(code.holds(frame.as_str().unwrap_or("")), "{frame} is not in .text: {}", run.told());
         }
