@@ -123,11 +123,13 @@ impl LevelLowered for PortState {
     }
 }
 
-/// Has interrupts that a register access raises delivered right after it.
+/// Has interrupts that a register access raises delivered right after it, and what they queued with the kernel.
 pub(super) fn deliver_after_traps() {
     set_delivery_hook(|| {
-        if let Some(port) = kernel::current().and_then(|kernel| kernel.port::<PortState>()) {
+        let Some(kernel) = kernel::current() else { return };
+        if let Some(port) = kernel.port::<PortState>() {
             port.deliver();
         }
+        kernel.deliver();
     });
 }

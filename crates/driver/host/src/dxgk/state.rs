@@ -160,7 +160,8 @@ pub(crate) fn serve(
     call: &Call<'_>,
     body: impl FnOnce(&PortState, &Caller) -> Result<Words, CallError>,
 ) -> u32 {
-    let Some(port) = kernel::current().and_then(|kernel| kernel.port::<PortState>()) else {
+    let Some((kernel, port)) = kernel::current().and_then(|kernel| Some((kernel, kernel.port::<PortState>()?)))
+    else {
         return NtStatus::DEVICE_NOT_READY.0;
     };
     port.devices.advance();
@@ -192,6 +193,7 @@ pub(crate) fn serve(
     };
     record(Phase::Returned, entry.0, words, status);
     port.deliver();
+    kernel.deliver();
     if let (Err(CallError::BugCheck { code, parameters }), true) = (&result, port.settings.stop_like_windows)
     {
         stop::bug_check(*code, *parameters);
