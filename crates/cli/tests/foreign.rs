@@ -126,7 +126,7 @@ fn kmdod_forced_behind_an_iommu_still_lives_for_it_does_no_dma() {
         assert_eq!(run.status, 0, "{}", run.told());
         assert_eq!(run.text("/machine/iommu_mode"), "remapping", "{}", run.told());
         let reason = run.text("/machine/iommu_mode_reason");
-        assert!(reason.contains("forced") && reason.contains("not Windows behaviour"), "{reason}");
+        assert!(reason.contains("forced") && reason.contains("does not claim it"), "{reason}");
         check_life(&run);
     }
 }

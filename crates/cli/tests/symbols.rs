@@ -44,7 +44,7 @@ fn a_call_in_the_sample_is_named_with_the_line_that_makes_it() {
     assert!(place["offset"].as_str().is_some_and(|offset| offset.starts_with("0x")), "{place}");
     assert!(run.stdout.contains(&format!("demo::leak::run (src/demo/leak.rs:{line})")), "{}", run.stdout);
     let stack = place["stack"][0].as_str().unwrap_or_default();
-    let caller = line_of("demo/mod.rs", "(self.run)(work)");
+    let caller = line_of("demo/mod.rs", "=> run(work)");
     assert!(stack.starts_with("edu.sys+0x"), "{stack}");
     assert!(stack.ends_with(&format!("demo::Demo::show src/demo/mod.rs:{caller}")), "{stack}");
 
@@ -86,8 +86,9 @@ fn the_linked_sample_has_the_functions_of_this_program() {
     assert_eq!(run.text("/findings/0/rule"), "LEAK-001", "{}", run.told());
     let place = &run.report["findings"][0]["where"];
     assert!(place["module"].as_str().is_some_and(|name| name.contains("linked")), "{place}");
-    assert!(place["function"].as_str().is_some_and(|name| name.contains("dxgk_miniport")), "{place}");
-    assert!(place["file"].as_str().is_some_and(|name| name.ends_with(".rs")), "{place}");
+    assert!(place["function"].as_str().is_some_and(|name| !name.is_empty()), "{place}");
+    let file = place["file"].as_str().unwrap_or("");
+    assert!(file.contains("miniport") && file.ends_with(".rs"), "{place}");
     assert!(place["line"].as_u64() > Some(0), "{place}");
 }
 
