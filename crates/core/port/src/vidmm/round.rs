@@ -70,11 +70,17 @@ pub struct Done {
 
 const NO_ROOM: DdiError = DdiError::Failed(NtStatus::GRAPHICS_NO_VIDEO_MEMORY);
 
-/// The round. [`DdiError::Absent`] for a driver that answers no question about segments.
+/// The round. [`DdiError::Absent`] for a driver that answers no question about segments, and for one that was forced into
+/// remapping mode without being able to map by address descriptor list.
 ///
 /// # Errors
 /// The first failure. Contents that did not come back as they went are STATUS_UNSUCCESSFUL, and told in the stream.
 pub(crate) fn round<P: Platform>(adapter: &Adapter<'_>, sysmm: &SysMm<P>) -> DdiResult<Done> {
+    let logical_pages = adapter.caps.memory.contains(VidMmCapsFlags::MAP_APERTURE2_SUPPORTED);
+    if adapter.mode == ModeChoice::Remapping && !logical_pages {
+        // Only a forced run gets here: such a driver cannot be told which pages its device must use.
+        return Err(DdiError::Absent);
+    }
     let query = SegmentQuery::of(adapter.caps.wddm);
     let answer = match adapter.ddis.query_segments(adapter.device, query) {
         Err(DdiError::Failed(NtStatus::NOT_SUPPORTED | NtStatus::NOT_IMPLEMENTED)) => {
@@ -144,15 +150,10 @@ fn with_buffer<P: Platform>(
     context: Handle,
 ) -> DdiResult<Done> {
     let mode = adapter.mode;
-    let op17 = adapter.caps.memory.contains(VidMmCapsFlags::MAP_APERTURE2_SUPPORTED);
     let aperture = segments.get(segments.paging_buffer_segment);
     if aperture.is_some_and(|segment| !segment.is_aperture()) {
         // A paging buffer in video memory would need a view of it; no driver is known that asks for one.
         return Err(DdiError::Failed(NtStatus::NOT_SUPPORTED));
-    }
-    if mode == ModeChoice::Remapping && !op17 {
-        // Only a forced run gets here: such a driver cannot be told logical pages.
-        return Err(DdiError::Absent);
     }
     let dummy = Backing::allocate(sysmm, adapter.handle, mode, PAGE_SIZE, true)?;
     let store = Backing::allocate(sysmm, adapter.handle, mode, segments.paging_buffer_bytes.into(), true);

@@ -3,17 +3,19 @@
 use std::sync::{Arc, Mutex};
 
 use dxgk_abi::callback::{ArgCbAllocatePagesForMdl, MemoryCachingType};
-use dxgk_abi::caps::{DriverCaps, VidMmCapsFlags};
+use dxgk_abi::caps::{DriverCaps, VidMmCapsFlags, VidSchCaps, WddmVersion};
 use dxgk_abi::life::DevicePowerState;
 use dxgk_abi::query::{IommuCaps, PhysicalMemoryCaps, QueryAdapterInfoType};
 use dxgk_abi::{Handle, Irql, NtStatus};
 use dxgk_hw::PAGE_SIZE;
+use dxgk_port::vidmm::VideoMemory;
 use dxgk_port::{AdapterIdentity, DdiError, DdiResult, DeviceContext, DriverFacts, Miniport, Started};
 use dxgk_sysmm::{CallError, Caller, SysMm};
 use zerocopy::IntoBytes;
 
 use crate::platform::Machine;
 use crate::rig::Journal;
+use crate::video::Video;
 
 /// What the driver says of itself.
 #[derive(Clone, Copy)]
@@ -35,10 +37,12 @@ pub(crate) struct Driver {
     pub(crate) handles: Mutex<Vec<Handle>>,
     /// Pages that each StartDevice allocates and keeps.
     pub(crate) pages_at_start: u64,
+    /// `None`: a driver without video memory.
+    pub(crate) video: Option<Video>,
 }
 
 impl Driver {
-    fn called(&self, line: String) -> DdiResult<()> {
+    pub(crate) fn called(&self, line: String) -> DdiResult<()> {
         let outcomes = self.outcomes.lock().expect("unpoisoned");
         let outcome = outcomes.iter().find(|(failing, _)| *failing == line).map(|(_, error)| *error);
         self.journal.note(line);
@@ -63,7 +67,7 @@ impl Driver {
     }
 }
 
-fn number(device: DeviceContext) -> u64 {
+pub(crate) fn number(device: DeviceContext) -> u64 {
     device.0 - 0x1000
 }
 
@@ -99,6 +103,8 @@ impl Miniport for Driver {
             QueryAdapterInfoType::DRIVERCAPS => {
                 let mut caps = DriverCaps::default();
                 caps.memory_management_caps.value = self.says.started;
+                caps.wddm_version = WddmVersion::V2_9;
+                caps.scheduling_caps = VidSchCaps::MULTI_ENGINE_AWARE;
                 answer(caps.as_bytes());
             }
             _ => {}
@@ -131,6 +137,10 @@ impl Miniport for Driver {
 
     fn end_exclusive_access(&self, device: DeviceContext) -> DdiResult<()> {
         self.on("end", device)
+    }
+
+    fn video_memory(&self) -> Option<&dyn VideoMemory> {
+        self.video.as_ref().map(|_| self as _)
     }
 
     fn work(&self, device: DeviceContext) -> DdiResult<()> {

@@ -1,7 +1,8 @@
 //! A small machine: RAM without contents, a driver's address space without memory, a list of events.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dxgk_abi::mdl::Mdl;
 use dxgk_event::{Event, EventId, EventSink, ListRef, Mode};
@@ -13,7 +14,8 @@ use dxgk_sysmm::Platform;
 
 pub(crate) const RAM_BYTES: u64 = 16 << 20;
 
-pub(crate) struct Ram([RamRange; 1]);
+/// RAM of which the words that were written are remembered.
+pub(crate) struct Ram([RamRange; 1], Mutex<BTreeMap<u64, [u8; 8]>>);
 
 impl MachineMemory for Ram {
     fn ranges(&self) -> &[RamRange] {
@@ -28,22 +30,48 @@ impl MachineMemory for Ram {
         Ok(())
     }
 
-    fn read(&self, at: PhysAddr, _out: &mut [u8]) -> Result<(), NotRam> {
-        Err(NotRam(at))
+    fn read(&self, at: PhysAddr, out: &mut [u8]) -> Result<(), NotRam> {
+        let words = self.1.lock().expect("unpoisoned");
+        out.copy_from_slice(words.get(&at.get()).unwrap_or(&[0; 8]));
+        Ok(())
     }
 
-    fn write(&self, at: PhysAddr, _bytes: &[u8]) -> Result<(), NotRam> {
-        Err(NotRam(at))
+    fn write(&self, at: PhysAddr, bytes: &[u8]) -> Result<(), NotRam> {
+        self.1.lock().expect("unpoisoned").insert(at.get(), bytes.try_into().expect("a word"));
+        Ok(())
     }
 }
 
-/// Gives out addresses that nothing is at.
+/// Gives out addresses that nothing is at, and remembers what was laid out and mapped there.
 #[derive(Default)]
-pub(crate) struct Addresses(AtomicU64);
+pub(crate) struct Addresses {
+    next: AtomicU64,
+    mdls: Mutex<BTreeMap<u64, Vec<PageRun>>>,
+    adls: Mutex<BTreeSet<u64>>,
+    views: Mutex<BTreeSet<u64>>,
+    /// There is no room for views.
+    pub(crate) full: AtomicBool,
+}
 
 impl Addresses {
     fn next(&self) -> Result<CpuVa, NoRoom> {
-        Ok(CpuVa::new(0x5000_0000_0000 + self.0.fetch_add(1 << 30, Ordering::Relaxed)))
+        Ok(CpuVa::new(0x5000_0000_0000 + self.next.fetch_add(1 << 30, Ordering::Relaxed)))
+    }
+}
+
+impl Addresses {
+    /// MDLs, ADLs and views that are still there.
+    pub(crate) fn left(&self) -> [usize; 3] {
+        let mdls = self.mdls.lock().expect("unpoisoned").len();
+        let adls = self.adls.lock().expect("unpoisoned").len();
+        [mdls, adls, self.views.lock().expect("unpoisoned").len()]
+    }
+
+    /// The frames that an MDL lists.
+    pub(crate) fn pages(&self, mdl: u64) -> Vec<u64> {
+        let mdls = self.mdls.lock().expect("unpoisoned");
+        let runs = mdls.get(&mdl).expect("a live MDL").iter();
+        runs.flat_map(|run| run.start.get()..run.start.get() + run.pages).collect()
     }
 }
 
@@ -52,27 +80,46 @@ impl DriverMemory for Addresses {
         Err(BadAddress(mdl))
     }
 
-    fn mdl_pages(&self, mdl: CpuVa, _count: u64, _visit: &mut dyn FnMut(Pfn)) -> Result<(), BadAddress> {
-        Err(BadAddress(mdl))
+    fn mdl_pages(&self, mdl: CpuVa, count: u64, visit: &mut dyn FnMut(Pfn)) -> Result<(), BadAddress> {
+        if !self.mdls.lock().expect("unpoisoned").contains_key(&mdl.get()) {
+            return Err(BadAddress(mdl));
+        }
+        self.pages(mdl.get()).into_iter().take(count as usize).for_each(|page| visit(Pfn::new(page)));
+        Ok(())
     }
 
-    fn build_mdl(&self, _runs: &[PageRun]) -> Result<CpuVa, NoRoom> {
-        self.next()
+    fn build_mdl(&self, runs: &[PageRun]) -> Result<CpuVa, NoRoom> {
+        let at = self.next()?;
+        self.mdls.lock().expect("unpoisoned").insert(at.get(), runs.to_vec());
+        Ok(at)
     }
 
-    fn release_mdl(&self, _mdl: CpuVa) {}
+    fn release_mdl(&self, mdl: CpuVa) {
+        assert!(self.mdls.lock().expect("unpoisoned").remove(&mdl.get()).is_some());
+    }
 
     fn build_adl(&self, _shape: AdlShape<'_>) -> Result<CpuVa, NoRoom> {
-        self.next()
+        let at = self.next()?;
+        self.adls.lock().expect("unpoisoned").insert(at.get());
+        Ok(at)
     }
 
-    fn release_adl(&self, _adl: CpuVa) {}
+    fn release_adl(&self, adl: CpuVa) {
+        assert!(self.adls.lock().expect("unpoisoned").remove(&adl.get()));
+    }
 
     fn map_view(&self, _runs: &[PageRun], _cache: CacheType, _owner: ViewOwner) -> Result<CpuVa, NoRoom> {
-        self.next()
+        if self.full.load(Ordering::Relaxed) {
+            return Err(NoRoom);
+        }
+        let at = self.next()?;
+        self.views.lock().expect("unpoisoned").insert(at.get());
+        Ok(at)
     }
 
-    fn unmap_view(&self, _base: CpuVa, _bytes: u64) {}
+    fn unmap_view(&self, base: CpuVa, _bytes: u64) {
+        assert!(self.views.lock().expect("unpoisoned").remove(&base.get()));
+    }
 
     fn map_registers(&self, _window: RegisterWindow) -> Result<CpuVa, NoRoom> {
         self.next()
@@ -110,7 +157,7 @@ impl EventSink for Events {
 
 pub(crate) struct Machine {
     ram: Ram,
-    driver: Addresses,
+    pub(crate) driver: Addresses,
     pub(crate) events: Events,
 }
 
@@ -118,7 +165,7 @@ impl Default for Machine {
     fn default() -> Self {
         let range = RamRange { start: PhysAddr::new(0), bytes: RAM_BYTES, node: 0 };
         assert_eq!(RAM_BYTES % PAGE_SIZE, 0);
-        Self { ram: Ram([range]), driver: Addresses::default(), events: Events::default() }
+        Self { ram: Ram([range], Mutex::default()), driver: Addresses::default(), events: Events::default() }
     }
 }
 

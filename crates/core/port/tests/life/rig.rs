@@ -73,6 +73,7 @@ impl Rig {
             sysmm: Arc::clone(&sysmm),
             handles: Mutex::default(),
             pages_at_start: 0,
+            video: None,
         };
         let request = Request { asked, ..Request::default() };
         Self { journal, machine, sysmm, driver, failing: Failing::default(), request, has_unit: true }
