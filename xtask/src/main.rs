@@ -3,7 +3,9 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool for developers")]
 
 mod arrows;
+mod c_driver;
 mod driver;
+mod header;
 mod licences;
 mod limits;
 mod shell;
@@ -29,6 +31,10 @@ enum Command {
     Test,
     /// Build the sample miniport as a Windows driver and print where it is.
     Driver,
+    /// Build the sample miniport in C as a Windows driver and print where it is. Needs clang.
+    CDriver,
+    /// Make the C header of the driver's binary interface anew.
+    Header,
 }
 
 fn main() -> ExitCode {
@@ -47,6 +53,14 @@ fn run(command: &Command) -> Result<()> {
         Command::Test => test::run(),
         Command::Driver => {
             println!("{}", driver::build()?.display());
+            Ok(())
+        }
+        Command::CDriver => {
+            println!("{}", c_driver::build()?.display());
+            Ok(())
+        }
+        Command::Header => {
+            println!("{}", header::write()?.display());
             Ok(())
         }
     }

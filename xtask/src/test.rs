@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::{driver, shell};
+use crate::{c_driver, driver, shell};
 
 /// The core crates, which must build without an operating system.
 const CORE: &[&str] = &["abi", "hw", "event", "iopt", "iommu", "sysmm", "port", "verify"];
@@ -16,6 +16,11 @@ pub(crate) fn run() -> Result<()> {
     let driver = driver::build()?;
     let driver = driver.to_str().context("the driver's path is not UTF-8")?;
     let mut environment = vec![("DXGK_EDU_SYS", driver)];
+    // Before the tests: one of them lets clang compile the C header.
+    let c_driver = has_clang().then(c_driver::build).transpose()?;
+    if let Some(path) = &c_driver {
+        environment.push(("DXGK_EDU_C_SYS", path.to_str().context("the C driver's path is not UTF-8")?));
+    }
     if has_qemu() {
         environment.push(("DXGK_REQUIRE_QEMU", "1"));
     }
@@ -36,19 +41,27 @@ fn bare_metal() -> Result<()> {
 /// Whether QEMU is there, installed just now if need be. It is a witness, not a need: without root, or without a
 /// package, the tests that want it skip and say so.
 fn has_qemu() -> bool {
-    if shell::output("qemu-system-x86_64", &["--version"]).is_some() {
-        return true;
-    }
+    shell::output("qemu-system-x86_64", &["--version"]).is_some()
+        || install("qemu-system-x86", "the witness tests")
+}
+
+/// Whether clang is there, likewise: the sample in C is built with it.
+fn has_clang() -> bool {
+    c_driver::clang().is_some() || install("clang", "the tests of the C header and of the C sample")
+}
+
+/// Installs a Debian package; says so when it cannot.
+fn install(package: &str, tests: &str) -> bool {
     if shell::output("id", &["-u"]).is_none_or(|id| id.trim() != "0") {
-        eprintln!("SKIPPED: installing QEMU needs root; install qemu-system-x86 to run the witness tests");
+        eprintln!("SKIPPED: installing {package} needs root; install it to run {tests}");
         return false;
     }
     let quiet = [("DEBIAN_FRONTEND", "noninteractive")];
     let installed = shell::run("apt-get", &["update", "-qq"], &quiet).and_then(|()| {
-        shell::run("apt-get", &["install", "-y", "-qq", "--no-install-recommends", "qemu-system-x86"], &quiet)
+        shell::run("apt-get", &["install", "-y", "-qq", "--no-install-recommends", package], &quiet)
     });
     if let Err(error) = &installed {
-        eprintln!("SKIPPED: QEMU could not be installed ({error:#}); the witness tests will skip");
+        eprintln!("SKIPPED: {package} could not be installed ({error:#}); {tests} will skip");
     }
     installed.is_ok()
 }
