@@ -5,6 +5,7 @@ mod iopt;
 mod report;
 mod run;
 mod scan;
+mod schema;
 mod symbols;
 mod usage;
 
@@ -36,6 +37,8 @@ enum Verb {
     Rules,
     /// Explain a rule: what breaks it, where it stands, what Windows does, how it is mended
     Explain(explain::Explain),
+    /// Print the JSON schema of a file that is written or read
+    Schema(schema::Schema),
     /// The process that a run happens in
     #[command(name = run::CHILD, hide = true)]
     Child,
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
             Ok(written) => printed(written),
             Err(refused) => complain(&refused.to_string(), USAGE),
         },
+        Verb::Schema(asked) => printed(schema::print(&asked, &mut std::io::stdout().lock())),
         Verb::Scan(asked) => match scan::scan(&asked, &mut std::io::stdout().lock()) {
             Ok(status) => ExitCode::from(status),
             Err(error) if error.is::<Usage>() => complain(&error.to_string(), USAGE),

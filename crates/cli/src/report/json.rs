@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use dxgk_abi::{BugCheck as BugCheckCode, InterfaceVersion};
 use dxgk_event::{ModeChoice, ModeReason, StopCause, Who};
 use dxgk_verify::{Finding, Severity};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::outcome::Outcome;
 use super::places::Places;
-use crate::run::config::{DeviceChoice, RunConfig};
+use crate::run::config::RunConfig;
 use crate::run::session::{Session, StopSeen, callback_name};
 use crate::symbols::{At, Symbols};
 
@@ -18,7 +19,7 @@ use crate::symbols::{At, Symbols};
 const SCHEMA: u32 = 1;
 
 /// The report.
-#[derive(Serialize, Debug)]
+#[derive(JsonSchema, Serialize, Debug)]
 pub(crate) struct Report {
     schema: u32,
     pub(crate) driver: Driver,
@@ -35,7 +36,7 @@ pub(crate) struct Report {
     pub(crate) symbols: Vec<String>,
 }
 
-#[derive(Serialize, Debug)]
+#[derive(JsonSchema, Serialize, Debug)]
 pub(crate) struct Driver {
     pub(crate) path: String,
     pub(crate) sha256: Option<String>,
@@ -45,20 +46,21 @@ pub(crate) struct Driver {
     pub(crate) kind: &'static str,
 }
 
-#[derive(Serialize, Debug)]
+#[derive(JsonSchema, Serialize, Debug)]
 pub(crate) struct Machine {
     pub(crate) iommu_mode: &'static str,
     pub(crate) iommu_mode_reason: String,
     pub(crate) iommu_unit: &'static str,
     pub(crate) hardware: &'static str,
-    pub(crate) device: DeviceChoice,
+    /// As `--device` names it: `edu`, `none`, or a description's file.
+    pub(crate) device: String,
     pub(crate) adapters: u32,
     pub(crate) ram: String,
     pub(crate) seed: u64,
     pub(crate) wddm: String,
 }
 
-#[derive(Serialize, Debug)]
+#[derive(JsonSchema, Serialize, Debug)]
 pub(crate) struct BugCheck {
     pub(crate) code: String,
     pub(crate) name: String,
@@ -70,7 +72,7 @@ pub(crate) struct BugCheck {
     pub(crate) registers: BTreeMap<&'static str, String>,
 }
 
-#[derive(Serialize, Debug)]
+#[derive(JsonSchema, Serialize, Debug)]
 pub(crate) struct Life {
     pub(crate) ddi: &'static str,
     pub(crate) argument: String,
@@ -79,7 +81,7 @@ pub(crate) struct Life {
     pub(crate) count: u64,
 }
 
-#[derive(Serialize, Debug)]
+#[derive(JsonSchema, Serialize, Debug)]
 pub(crate) struct Calls {
     pub(crate) calls: u64,
     pub(crate) failed: u64,
@@ -87,7 +89,7 @@ pub(crate) struct Calls {
     pub(crate) not_supported: bool,
 }
 
-#[derive(Serialize, Debug)]
+#[derive(JsonSchema, Serialize, Debug)]
 pub(crate) struct Dma {
     pub(crate) reads: u64,
     pub(crate) writes: u64,
@@ -95,7 +97,7 @@ pub(crate) struct Dma {
     pub(crate) faults: u64,
 }
 
-#[derive(Serialize, Debug)]
+#[derive(JsonSchema, Serialize, Debug)]
 pub(crate) struct FindingReport {
     pub(crate) rule: &'static str,
     pub(crate) severity: &'static str,
@@ -113,7 +115,7 @@ pub(crate) struct FindingReport {
 
 /// `offset` is the address as it was seen: where a call returns to, or the instruction that trapped. `function`, `file` and
 /// `line` are of the call or instruction itself, and null without symbols.
-#[derive(Serialize, Debug)]
+#[derive(JsonSchema, Serialize, Debug)]
 pub(crate) struct Location {
     pub(crate) module: Option<String>,
     pub(crate) offset: String,
@@ -129,14 +131,14 @@ pub(crate) struct Location {
     pub(crate) stack: Vec<String>,
 }
 
-#[derive(Serialize, Debug)]
+#[derive(JsonSchema, Serialize, Debug)]
 pub(crate) struct ObjectReport {
     pub(crate) kind: &'static str,
     pub(crate) handle: String,
     pub(crate) size: u64,
 }
 
-#[derive(Serialize, Debug)]
+#[derive(JsonSchema, Serialize, Debug)]
 pub(crate) struct History {
     pub(crate) what: String,
     pub(crate) at: u64,
@@ -228,7 +230,7 @@ fn machine(config: &RunConfig, session: &Session) -> Machine {
         ),
         iommu_unit: "vtd",
         hardware: "model",
-        device: config.device,
+        device: config.device.name(),
         adapters: 1,
         ram: config.ram.clone(),
         seed: config.seed,
@@ -252,7 +254,9 @@ fn reason_text(reason: ModeReason) -> &'static str {
         ModeReason::NeededByAddressLimit => "the device cannot see all of RAM",
         ModeReason::DriverClaimsNothing => "the driver claims no support for the IOMMU",
         ModeReason::SwitchedOff => "IOMMUFlags leaves the IOMMU off",
-        ModeReason::Forced => "forced: the driver does not claim it (in Windows only IOMMUFlags can do that, for isolation)",
+        ModeReason::Forced => {
+            "forced: the driver does not claim it (in Windows only IOMMUFlags can do that, for isolation)"
+        }
         ModeReason::RequiredByDriver => "the driver requires isolation, which did not come about",
         ModeReason::InterfaceTooOld => "the interface offered is older than the mode that the driver claims",
         ModeReason::FlagsIncomplete => "IOMMUFlags does not enable, map and attach",

@@ -1,9 +1,10 @@
 //! How a run ended.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The outcome, and with it the exit status.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Outcome {
     /// No findings above note.

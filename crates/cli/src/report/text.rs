@@ -65,7 +65,7 @@ fn render_life(report: &Report, style: Style) -> String {
         &format!("{} {} ({})", style.paint(BOLD, "driver"), report.driver.path, report.driver.kind),
     );
     let machine = &report.machine;
-    let device = format!("{:?}", machine.device).to_lowercase();
+    let device = &machine.device;
     line(
         &mut out,
         &format!(

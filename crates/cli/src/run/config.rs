@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use dxgk_model::Description;
 use serde::{Deserialize, Serialize};
 
 /// The configuration of a run, handed to the child as JSON.
@@ -31,13 +32,31 @@ pub(crate) struct RunConfig {
 }
 
 /// `--device`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum DeviceChoice {
-    /// QEMU's educational device, 1234:11e8
+    /// QEMU's educational device, 1234:11e8.
     Edu,
-    /// A function without registers
+    /// A function without registers.
     None,
+    /// What a file describes.
+    File {
+        /// The file, as written on the command line.
+        path: PathBuf,
+        /// What it says; read and checked before the child starts.
+        description: Box<Description>,
+    },
+}
+
+impl DeviceChoice {
+    /// As written on the command line.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Edu => "edu".to_owned(),
+            Self::None => "none".to_owned(),
+            Self::File { path, .. } => path.display().to_string(),
+        }
+    }
 }
 
 /// `--iommu`.

@@ -2,6 +2,7 @@
 
 pub(crate) mod child;
 pub(crate) mod config;
+mod device;
 mod handover;
 mod linked;
 mod options;

@@ -8,8 +8,9 @@ use dxgk_abi::InterfaceVersion;
 use dxgk_shm::RamLayout;
 
 use super::config::{
-    DeviceChoice, LogicalBase, Missing, PoolForm, RegistryEntry, RegistryValue, RunConfig, Stacks, Strictness,
+    LogicalBase, Missing, PoolForm, RegistryEntry, RegistryValue, RunConfig, Stacks, Strictness,
 };
+use super::device;
 use crate::usage::Usage;
 
 /// Options of `dxgk run`.
@@ -18,9 +19,9 @@ pub(crate) struct RunOptions {
     /// The miniport to run; without it the built-in sample runs
     driver: Option<PathBuf>,
 
-    /// The PCI device that the driver is given
-    #[arg(long, value_enum, default_value_t = DeviceChoice::Edu)]
-    device: DeviceChoice,
+    /// The PCI device that the driver is given: edu, none, or FILE.toml, which describes one (`dxgk schema device`)
+    #[arg(long, default_value = "edu")]
+    device: String,
 
     /// The addressing mode asked for
     #[arg(long, value_enum, default_value_t = IommuMode::Auto)]
@@ -177,7 +178,7 @@ impl RunOptions {
         }
         Ok(RunConfig {
             driver: self.driver.clone(),
-            device: self.device,
+            device: device::choose(&self.device)?,
             iommu: match self.iommu {
                 IommuMode::Auto => super::config::Iommu::Auto,
                 IommuMode::Remapping => super::config::Iommu::Remapping,

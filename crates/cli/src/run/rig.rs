@@ -15,9 +15,9 @@ use dxgk_host::modules::Registration;
 use dxgk_host::platform::{HostPlatform, KernelPages};
 use dxgk_host::processor::Processor;
 use dxgk_host::sink::{HostSink, StackPolicy};
-use dxgk_hw::{FrameSource, IommuUnit, MachineMemory, PciFunction, RequesterId};
+use dxgk_hw::{FrameSource, IommuUnit, MachineMemory, PciFunction, RequesterId, Width};
 use dxgk_iommu::vtd::VtdUnit;
-use dxgk_model::{Edu, Machine, NoRegisters};
+use dxgk_model::{Described, Device, Edu, Machine, NoRegisters};
 use dxgk_port::mode::{Asked, IommuFlags, Request};
 use dxgk_port::{AdapterSpec, Halt, LogicalAdapter, Port};
 use dxgk_shm::Ram;
@@ -113,7 +113,7 @@ impl Rig {
                 pages: Arc::new(KernelPages(pages)),
                 io: Arc::new(DeviceWindows(Arc::clone(&devices))),
                 time: Arc::clone(&devices) as _,
-                registry: registry(config),
+                registry: registry(config, &functions),
                 pool: match config.pool {
                     PoolForm::Fast => PoolKind::Fast,
                     PoolForm::Special => PoolKind::Special,
@@ -254,19 +254,26 @@ pub(crate) fn stack_policy(config: &RunConfig) -> StackPolicy {
 
 fn machine(config: &RunConfig, ram: &Arc<Ram>, sink: &Arc<HostSink>) -> Result<Machine, RigError> {
     let builder = Machine::builder(Arc::clone(ram) as _, Arc::clone(sink) as _);
-    let builder = match config.device {
-        DeviceChoice::Edu => builder.device(DEVICE, "edu", Box::new(Edu::new(EDU_DMA_MASK))),
-        DeviceChoice::None => builder.device(DEVICE, "none", Box::new(NoRegisters)),
+    let device: Box<dyn Device> = match &config.device {
+        DeviceChoice::Edu => Box::new(Edu::new(EDU_DMA_MASK)),
+        DeviceChoice::None => Box::new(NoRegisters),
+        DeviceChoice::File { path, description } => {
+            let refused = |error| RigError::Host(format!("{}: {error}", path.display()));
+            Box::new(Described::new(description).map_err(refused)?)
+        }
     };
+    let builder = builder.device(DEVICE, &config.device.name(), device);
     builder.build().map_err(|error| RigError::Host(error.to_string()))
 }
 
-fn registry(config: &RunConfig) -> Registry {
+fn registry(config: &RunConfig, functions: &[Arc<dyn PciFunction>]) -> Registry {
     let mut registry = Registry::default();
     let service = format!(r"{SERVICES}\{SERVICE}");
     registry.create(&format!(r"{service}\Parameters"));
     let device = registry.create(&format!(r"{service}\Device"));
-    describe(&mut registry, device, config.device);
+    if let Some(function) = functions.first() {
+        describe(&mut registry, device, function.as_ref());
+    }
     for entry in &config.registry {
         let (below, name) = entry.name.rsplit_once('\\').unwrap_or(("", &entry.name));
         let key =
@@ -283,15 +290,21 @@ fn registry(config: &RunConfig) -> Registry {
 const REG_MULTI_SZ: u32 = 7;
 
 /// What the bus driver would have said of the device: IoGetDeviceProperty answers from here.
-fn describe(registry: &mut Registry, key: KeyId, device: DeviceChoice) {
-    let (hardware, description) = match device {
-        DeviceChoice::Edu => (r"PCI\VEN_1234&DEV_11E8&SUBSYS_00000000&REV_10", "edu"),
-        DeviceChoice::None => (r"PCI\VEN_0000&DEV_0000&SUBSYS_00000000&REV_00", "none"),
-    };
+fn describe(registry: &mut Registry, key: KeyId, function: &dyn PciFunction) {
+    let id = |offset: u16| function.config_read(offset, Width::Word);
+    // "Identifiers for PCI devices": the subsystem before its vendor.
+    let hardware = format!(
+        r"PCI\VEN_{:04X}&DEV_{:04X}&SUBSYS_{:04X}{:04X}&REV_{:02X}",
+        id(0x00),
+        id(0x02),
+        id(0x2e),
+        id(0x2c),
+        function.config_read(0x08, Width::Byte)
+    );
     // A list of texts ends with an empty one.
-    let list = [text_bytes(hardware), text_bytes("")].concat();
+    let list = [text_bytes(&hardware), text_bytes("")].concat();
     registry.set(key, "HardwareID", REG_MULTI_SZ, list);
-    registry.set_text(key, "DeviceDesc", description);
+    registry.set_text(key, "DeviceDesc", function.name());
     registry.set_text(key, "Class", "Display");
     registry.set_text(key, "ClassGUID", "{4d36e968-e325-11ce-bfc1-08002be10318}");
     registry.set_text(key, "Driver", r"{4d36e968-e325-11ce-bfc1-08002be10318}\0000");

@@ -53,7 +53,12 @@ impl Bus<'_> {
 /// The inside of a device: registers, a clock, one interrupt line. Everything around it (configuration space,
 /// address decoding, the bus-master switch, locking) is [`PciDevice`](super::PciDevice)'s.
 ///
-/// A device must accept anything a driver may do to it without panicking.
+/// A device must accept anything a driver may do to it without panicking, and in bounded time and memory. Addresses and
+/// lengths that it is given may be anything. Its DMA goes through [`Bus::port`] and nowhere else.
+///
+/// [`Described`](crate::Described) is a device that needs no code.
+///
+#[doc = include_str!("example.md")]
 pub trait Device: Send {
     /// What it is. Asked once.
     fn identity(&self) -> Identity;

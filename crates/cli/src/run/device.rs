@@ -1,0 +1,38 @@
+//! `--device`: a name, or a file that describes one.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use dxgk_model::Description;
+use dxgk_model::described::limits::TEXT_BYTES;
+
+use super::config::DeviceChoice;
+use crate::usage::Usage;
+
+/// The device that is meant; a file is read and checked.
+pub(super) fn choose(text: &str) -> Result<DeviceChoice, Usage> {
+    match text {
+        "edu" => Ok(DeviceChoice::Edu),
+        "none" => Ok(DeviceChoice::None),
+        file if has_ending(file) => describe(Path::new(file)),
+        other => Err(Usage::option(
+            "--device",
+            format!("unknown device {other:?}; accepted: edu, none, FILE.toml"),
+        )),
+    }
+}
+
+fn has_ending(file: &str) -> bool {
+    Path::new(file).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml"))
+}
+
+fn describe(path: &Path) -> Result<DeviceChoice, Usage> {
+    let file = File::open(path).map_err(|error| Usage::file(path, error))?;
+    let mut bytes = Vec::new();
+    // One byte more than is accepted, so that the reader sees a text that is too long.
+    file.take(TEXT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| Usage::file(path, error))?;
+    let text = String::from_utf8(bytes).map_err(|error| Usage::file(path, error))?;
+    let description = Description::parse(&text).map_err(|error| Usage::file(path, error))?;
+    Ok(DeviceChoice::File { path: path.to_owned(), description: Box::new(description) })
+}
