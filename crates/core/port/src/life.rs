@@ -7,6 +7,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::fmt;
 
 use dxgk_abi::NtStatus;
@@ -87,6 +88,8 @@ pub struct LogicalAdapter {
     pub(crate) domain: Option<Arc<dyn DomainOps>>,
     /// What the driver said of video memory after the start.
     pub(crate) caps: Caps,
+    /// The last fence that was submitted: they are numbered on as long as the adapter lives.
+    pub(crate) fence: Cell<u32>,
 }
 
 impl LogicalAdapter {
@@ -116,8 +119,15 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         let claims = Claims { iommu: None, highest_visible: u64::MAX };
         let choice =
             Choice { mode: ModeChoice::Passthrough, reason: ModeReason::DriverClaimsNothing, refused: false };
-        let mut logical =
-            LogicalAdapter { id, adapters: Vec::new(), claims, choice, domain: None, caps: Caps::default() };
+        let mut logical = LogicalAdapter {
+            id,
+            adapters: Vec::new(),
+            claims,
+            choice,
+            domain: None,
+            caps: Caps::default(),
+            fence: Cell::new(0),
+        };
         for spec in chain {
             match self.add_one(&mut logical, spec) {
                 Ok(()) => {}
@@ -333,6 +343,7 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             handle: lead.identity.handle,
             mode: self.sysmm.mode(logical.id),
             caps: logical.caps,
+            fence: &logical.fence,
         };
         vidmm::round(&adapter, self.sysmm)
     }

@@ -55,6 +55,7 @@ pub(crate) struct Adapter<'a> {
     pub(crate) handle: Handle,
     pub(crate) mode: ModeChoice,
     pub(crate) caps: Caps,
+    pub(crate) fence: &'a Cell<u32>,
 }
 
 /// What a round did.
@@ -158,7 +159,7 @@ fn with_buffer<P: Platform>(
     let dummy = Backing::allocate(sysmm, adapter.handle, mode, PAGE_SIZE, true)?;
     let store = Backing::allocate(sysmm, adapter.handle, mode, segments.paging_buffer_bytes.into(), true);
     let result = store.and_then(|store| {
-        let fence = Cell::new(0);
+        let before = adapter.fence.get();
         let mut work = Work {
             adapter,
             sysmm,
@@ -169,7 +170,7 @@ fn with_buffer<P: Platform>(
                 adapter: adapter.device,
                 system_context: context,
                 node: paging_node(&adapter.caps),
-                fence: &fence,
+                fence: adapter.fence,
             },
             buffer: Buffer {
                 view: store.view(),
@@ -186,7 +187,7 @@ fn with_buffer<P: Platform>(
             Some(segment) => work.with_mapped_buffer(segments, *segment, &store),
         };
         store.release(sysmm, adapter.handle);
-        result.map(|()| Done { submissions: fence.get(), ..work.done.get() })
+        result.map(|()| Done { submissions: adapter.fence.get().wrapping_sub(before), ..work.done.get() })
     });
     dummy.release(sysmm, adapter.handle);
     result

@@ -70,6 +70,9 @@ fn contents_go_to_a_memory_segment_and_come_back() {
         [BEFORE.as_slice(), &["build map buffer"], &ALLOCATION, &work, &AFTER, &["build unmap buffer"], &END];
     assert_eq!(rig.journal.take(), expected.concat());
     assert_nothing_left(&rig, "a whole round");
+    // A fence that was waited for once is never submitted again.
+    assert_eq!(rig.port().page(&logical), done);
+    assert!(rig.journal.take().contains(&"fence 6".to_owned()));
 }
 
 #[test]

@@ -14,6 +14,8 @@ mod interrupts;
 mod mdl_state;
 mod miniport;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use devices::{DeviceWindows, Devices};
 pub use initialize::port_entries;
