@@ -14,6 +14,11 @@ const NO_DESCRIPTOR: &str = "0xC01E0401";
 
 /// The builds of KMDOD, the display-only sample.
 fn builds_of_kmdod() -> Vec<PathBuf> {
+    builds_of("KMDOD")
+}
+
+/// Every `.sys` whose name begins so.
+fn builds_of(driver: &str) -> Vec<PathBuf> {
     let Some(folder) = std::env::var_os("DXGK_DRIVERS").filter(|folder| !folder.is_empty()) else {
         skipped("DXGK_DRIVERS names no folder of public drivers");
         return Vec::new();
@@ -21,12 +26,12 @@ fn builds_of_kmdod() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(&folder).expect("DXGK_DRIVERS names a folder").filter_map(Result::ok);
     let is_build = |path: &PathBuf| {
         let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-        name.starts_with("kmdod") && name.ends_with(".sys")
+        name.starts_with(&driver.to_lowercase()) && name.ends_with(".sys")
     };
     let mut builds: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_build).collect();
     builds.sort();
     if builds.is_empty() {
-        skipped("the folder that DXGK_DRIVERS names holds no KMDOD*.sys");
+        skipped(&format!("the folder that DXGK_DRIVERS names holds no {driver}*.sys"));
     }
     builds
 }
@@ -128,5 +133,138 @@ fn kmdod_forced_behind_an_iommu_still_lives_for_it_does_no_dma() {
         let reason = run.text("/machine/iommu_mode_reason");
         assert!(reason.contains("forced") && reason.contains("does not claim it"), "{reason}");
         check_life(&run);
+    }
+}
+
+/// DDIs with their arguments.
+type Calls = [(&'static str, &'static str)];
+
+/// The work that both full samples are given: a fill, the contents in, the contents out (`DXGK_OPERATION_FILL` is 1,
+/// `DXGK_OPERATION_TRANSFER` 0), each with a fence, an interrupt and a DPC.
+const MOVED: &Calls = &[
+    ("DxgkDdiBuildPagingBuffer", "0x1"),
+    ("DxgkDdiSubmitCommand", "0x1"),
+    ("DxgkDdiDpcRoutine", "0x0"),
+    ("DxgkDdiBuildPagingBuffer", "0x0"),
+    ("DxgkDdiSubmitCommand", "0x2"),
+    ("DxgkDdiDpcRoutine", "0x0"),
+    ("DxgkDdiBuildPagingBuffer", "0x0"),
+    ("DxgkDdiSubmitCommand", "0x3"),
+    ("DxgkDdiDpcRoutine", "0x0"),
+];
+const MADE: &Calls = &[
+    ("DxgkDdiGetStandardAllocationDriverData", "0x1"),
+    ("DxgkDdiCreateAllocation", "0x0"),
+    ("DxgkDdiOpenAllocation", "0x0"),
+];
+const UNMADE: &Calls = &[("DxgkDdiCloseAllocation", "0x0"), ("DxgkDdiDestroyAllocation", "0x0")];
+const BEGIN: &Calls = &[("DxgkDdiCreateDevice", "0x0"), ("DxgkDdiCreateContext", "0x0")];
+const END: &Calls = &[("DxgkDdiDestroyContext", "0x0"), ("DxgkDdiDestroyDevice", "0x0")];
+/// `DXGK_OPERATION_MAP_APERTURE_SEGMENT` and `DXGK_OPERATION_UNMAP_APERTURE_SEGMENT`, of the paging buffer.
+const MAPPED: &Calls = &[("DxgkDdiBuildPagingBuffer", "0x5")];
+const UNMAPPED: &Calls = &[("DxgkDdiBuildPagingBuffer", "0x6")];
+
+/// A full sample: its builds' names, the question about segments that its model has, its life between start and power,
+/// and the callbacks that it makes.
+struct Full {
+    driver: &'static str,
+    segments: &'static str,
+    work: &'static [&'static Calls],
+    callbacks: &'static [&'static str],
+}
+
+const ROSKMD: Full = Full {
+    driver: "RosKmd",
+    segments: "0x5",
+    work: &[BEGIN, MAPPED, MADE, MOVED, UNMADE, UNMAPPED, END],
+    callbacks: &["DxgkCbGetHandleData"],
+};
+/// Its paging buffer is in system memory, and it has no aperture.
+const COSKMD: Full = Full {
+    driver: "CosKmd",
+    segments: "0xb",
+    work: &[BEGIN, MADE, MOVED, UNMADE, END],
+    callbacks: &["DxgkCbAcquireHandleData", "DxgkCbReleaseHandleData"],
+};
+
+/// Runs every build of a full sample with these arguments more.
+fn runs_of(full: &Full, more: &[&str]) -> Vec<Run> {
+    let with = |build: &PathBuf| {
+        let path = build.to_str().expect("a UTF-8 path");
+        run(&[&[path, "--registry", "RenderOnly=dword:1"], more].concat())
+    };
+    builds_of(full.driver).iter().map(with).collect()
+}
+
+fn check_full_life(run: &Run, work: &[&Calls], segments: &str) {
+    assert_eq!((run.status, run.text("/outcome")), (0, "clean"), "{}", run.told());
+    assert_eq!(run.text("/driver/kind"), "full", "{}", run.told());
+    assert_eq!(run.report["findings"], Value::Array(vec![]), "{}", run.told());
+    let life = run.report["life"].as_array().expect("a life");
+    for entry in life {
+        let asked = entry["ddi"] == "DxgkDdiQueryAdapterInfo" && entry["argument"] != segments;
+        let accepted = entry["status"] == "0x00000000" || asked && entry["status"] == NOT_SUPPORTED;
+        assert!(accepted, "{entry}: {}", run.told());
+    }
+    let calls: Vec<(&str, &str)> =
+        life.iter().filter_map(|entry| Some((entry["ddi"].as_str()?, entry["argument"].as_str()?))).collect();
+    let from =
+        calls.iter().position(|call| *call == ("DxgkDdiQueryAdapterInfo", segments)).expect("segments");
+    let to = calls.iter().position(|(ddi, _)| *ddi == "DxgkDdiSetPowerState").expect("power");
+    assert_eq!(calls[from + 1..to], work.concat(), "{}", run.told());
+    assert_eq!(calls.first().map(|(ddi, _)| *ddi), Some("DriverEntry"));
+    let end: Vec<&str> = calls[to + 2..].iter().map(|(ddi, _)| *ddi).collect();
+    assert_eq!(end, ["DxgkDdiStopDevice", "DxgkDdiRemoveDevice", "DxgkDdiUnload"], "{}", run.told());
+}
+
+#[test]
+fn full_samples_page_and_live_to_unload() {
+    for full in [ROSKMD, COSKMD] {
+        for run in runs_of(&full, &[]) {
+            check_full_life(&run, full.work, full.segments);
+            assert_eq!(run.report["driver"]["missing_imports"], Value::Array(vec![]), "{}", run.told());
+            let told =
+                ["DxgkCbNotifyInterrupt", "DxgkCbQueueDpc", "DxgkCbNotifyDpc", "DxgkCbSynchronizeExecution"];
+            for (callbacks, calls) in [(full.callbacks, 1), (&told, 3)] {
+                for name in callbacks {
+                    let callback = &run.report["callbacks"][name];
+                    assert_eq!(
+                        (&callback["calls"], &callback["failed"]),
+                        (&calls.into(), &0.into()),
+                        "{name}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn full_samples_page_behind_an_iommu_that_maps_what_they_are_given() {
+    for full in [ROSKMD, COSKMD] {
+        for run in runs_of(&full, &["--iommu", "isolation", "--force-iommu"]) {
+            assert_eq!(run.text("/machine/iommu_mode"), "isolation", "{}", run.told());
+            check_full_life(&run, full.work, full.segments);
+        }
+    }
+}
+
+#[test]
+fn full_samples_that_cannot_map_by_list_are_given_no_work_when_forced_into_remapping() {
+    for full in [ROSKMD, COSKMD] {
+        for run in runs_of(&full, &["--iommu", "remapping", "--force-iommu"]) {
+            assert_eq!((run.status, run.text("/machine/iommu_mode")), (0, "remapping"), "{}", run.told());
+            let life = run.report["life"].as_array().expect("a life");
+            assert!(!life.iter().any(|entry| entry["ddi"] == "DxgkDdiCreateDevice"), "{}", run.told());
+        }
+    }
+}
+
+#[test]
+fn full_samples_give_the_same_report_twice() {
+    for full in [ROSKMD, COSKMD] {
+        let reports =
+            || -> Vec<String> { runs_of(&full, &["--log"]).into_iter().map(|run| run.json).collect() };
+        assert_eq!(reports(), reports(), "{}", full.driver);
     }
 }
