@@ -1,5 +1,6 @@
 //! The DDIs of segments, devices, contexts, paging and submission, marshalled; and waiting for a fence.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use dxgk_abi::allocation::SharedPrimarySurfaceData;
@@ -37,22 +38,25 @@ const MILLISECOND: i64 = -10_000;
 const INVALID: DdiError = DdiError::Failed(NtStatus::INVALID_PARAMETER);
 
 impl LoadedMiniport {
-    /// Whether the table has every DDI that a round of work needs.
+    /// Whether the table has every DDI that a round of work needs. One routine in two of its slots is a placeholder: Windows
+    /// wants an entry in each, whether the driver can be given such work or not.
     pub(super) fn has_video_memory(&self) -> bool {
-        matches!(self.port.registration.get(), Some(Registration::Full(_)))
-            && [
-                full_only!(create_device),
-                full_only!(destroy_device),
-                full_only!(create_allocation),
-                full_only!(destroy_allocation),
-                full_only!(get_standard_allocation_driver_data),
-                full_only!(open_allocation),
-                full_only!(close_allocation),
-                full_only!(build_paging_buffer),
-                full_only!(submit_command),
-            ]
-            .into_iter()
-            .all(|slot| self.port.ddi_address(slot).is_some())
+        if !matches!(self.port.registration.get(), Some(Registration::Full(_))) {
+            return false;
+        }
+        let slots = [
+            full_only!(create_device),
+            full_only!(destroy_device),
+            full_only!(create_allocation),
+            full_only!(destroy_allocation),
+            full_only!(get_standard_allocation_driver_data),
+            full_only!(open_allocation),
+            full_only!(close_allocation),
+            full_only!(build_paging_buffer),
+            full_only!(submit_command),
+        ];
+        let routines: BTreeSet<u64> = slots.iter().filter_map(|slot| self.port.ddi_address(*slot)).collect();
+        routines.len() == slots.len()
     }
 
     /// How the fence ended, as far as the driver has told.
