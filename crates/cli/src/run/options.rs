@@ -43,7 +43,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_enum, default_value_t = Hardware::Model)]
     hardware: Hardware,
 
-    /// RAM: a size, or ranges SIZE@START[:nodeN],...
+    /// RAM: a size, or ranges SIZE@START or SIZE@START:nodeN, separated by commas
     #[arg(long, value_name = "LAYOUT", default_value = "4G")]
     ram: String,
 

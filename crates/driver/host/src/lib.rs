@@ -2,7 +2,7 @@
 //!
 //! * [`layout`]: where things lie; [`image`]: the driver's file becomes code; [`patch`]: changed where it would trap; [`modules`]: whose code an address is.
 //! * [`processor`]: the block at `gs`; [`mod@thunk`]: doors from the driver to Rust; [`call`]: from Rust to the driver;
-//!   [`fiber`]: its threads; [`stop`]: the way out.
+//!   [`fiber`]: its threads; [`mod@stop`]: the way out.
 //! * [`trap`]: signals as traps, register windows, guards, ports; [`unwind`]: stack walks; [`guarded`]: the driver's pointers;
 //!   [`leaf`]: routines lent to it; [`seh`]: its own exception handlers.
 //! * [`sandbox`]: what the process may still do once driver code runs.

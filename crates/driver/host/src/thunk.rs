@@ -1,7 +1,7 @@
 //! Doors from the driver to Rust.
 //!
 //! A driver calls an export or a table slot at an address; there must stand code that first notes where the call came from,
-//! because Rust's prologue would bury it. [`thunk!`] writes that code: ten stores into the block at `gs` (`Capture`), then the
+//! because Rust's prologue would bury it. [`crate::thunk!`] writes that code: ten stores into the block at `gs` (`Capture`), then the
 //! Rust body, whose panics become a stop of the run instead of an abort of the process.
 
 use std::cell::RefCell;
@@ -22,7 +22,7 @@ pub(crate) fn note_panic(panic: &PanicHookInfo<'_>) {
 }
 
 /// Runs the body of a callback: marks the processor as being in our code, counts a boundary, and turns a panic into a stop.
-/// Called by [`thunk!`].
+/// Called by [`crate::thunk!`].
 pub fn enter<R>(body: impl FnOnce() -> R) -> R {
     let Some(block) = processor::block() else { return body() };
     let before = block.in_callback.replace(1);
@@ -116,7 +116,7 @@ macro_rules! thunk {
     };
 }
 
-/// The capturing instructions of [`thunk!`], then the given ones. The offsets are those of `processor::Capture` in the block.
+/// The capturing instructions of [`crate::thunk!`], then the given ones. The offsets are those of `processor::Capture` in the block.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! thunk_capture {

@@ -1,6 +1,6 @@
 //! Dxgkrnl's face to the driver: initialization, the table of callbacks, and the driver's own table called back.
 //!
-//! Each callback is one thunk in [`callbacks`]: arguments are copied in, checked for readability, handed to the memory
+//! Each callback is one thunk in `callbacks`: arguments are copied in, checked for readability, handed to the memory
 //! manager, results copied out, and the one conversion to NTSTATUS made. What happened is recorded on entry and return.
 
 mod callbacks;

@@ -160,7 +160,8 @@ pub(crate) fn serve(
     call: &Call<'_>,
     body: impl FnOnce(&PortState, &Caller) -> Result<Words, CallError>,
 ) -> u32 {
-    let Some((kernel, port)) = kernel::current().and_then(|kernel| Some((kernel, kernel.port::<PortState>()?)))
+    let Some((kernel, port)) =
+        kernel::current().and_then(|kernel| Some((kernel, kernel.port::<PortState>()?)))
     else {
         return NtStatus::DEVICE_NOT_READY.0;
     };

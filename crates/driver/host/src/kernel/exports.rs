@@ -7,8 +7,8 @@ use dxgk_abi::Irql;
 use super::table::{FunctionExport, serve};
 use super::{
     crt, device, device_property, dpc, exceptions, fast_mutex, file, firmware, io, level, lists, lookaside,
-    mdl, mm, mutex, page_list, pool_calls, print, registry_calls as registry, registry_query, rtl, stops, strings, sync,
-    thread, time, timer, tracing, work,
+    mdl, mm, mutex, page_list, pool_calls, print, registry_calls as registry, registry_query, rtl, stops,
+    strings, sync, thread, time, timer, tracing, work,
 };
 use crate::thunk::VaList;
 

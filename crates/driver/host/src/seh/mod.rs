@@ -1,8 +1,8 @@
 //! Exceptions of driver code, dispatched to the driver's own handlers ("x64 exception handling", learn.microsoft.com).
 //!
 //! A trap in driver code, or an export that raises, becomes an EXCEPTION_RECORD and a CONTEXT on the driver's stack and a
-//! dispatcher that goes on there, as in Windows: first every frame's language handler is asked ([`dispatch`]), then, if one
-//! takes the exception, the frames below it are unwound ([`unwinding`]) and the driver goes on in its handler. The language
+//! dispatcher that goes on there, as in Windows: first every frame's language handler is asked (`dispatch`), then, if one
+//! takes the exception, the frames below it are unwound (`unwinding`) and the driver goes on in its handler. The language
 //! handlers and the filters and `__finally` blocks behind them are driver code, called on the driver's stack.
 //!
 //! The frames of ours that lie on the driver's stack meanwhile (the dispatcher, `__C_specific_handler`) are abandoned when the

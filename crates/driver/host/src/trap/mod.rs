@@ -1,9 +1,9 @@
 //! Signals as traps: what the driver's code makes the processor refuse is emulated, attributed, or ends the run.
 //!
 //! * The guarded copy faulted: it returns an error.
-//! * A register window was touched: the instruction is decoded and done on the register target ([`emulate`]).
+//! * A register window was touched: the instruction is decoded and done on the register target (`emulate`).
 //! * A guard was touched: its target is told, and decides.
-//! * `in`, `out`, moves of cr8: done on the port target and the processor block ([`privileged`]).
+//! * `in`, `out`, moves of cr8: done on the port target and the processor block (`privileged`).
 //! * SIGALRM is the watchdog's, sent by the parent or a timer when no boundary was counted for too long: driver code that does
 //!   not come back is stopped where it is; while our own code runs it is ignored.
 //! * Anything else while driver code runs is an exception, reported with code, registers and stack, and ends the run: the
