@@ -30,6 +30,8 @@ pub(crate) struct Report {
     pub(crate) life: Vec<Life>,
     pub(crate) callbacks: BTreeMap<&'static str, Calls>,
     pub(crate) dma: Dma,
+    /// Null when the run did not come to its end.
+    pub(crate) tally: Option<TallyReport>,
     pub(crate) findings: Vec<FindingReport>,
     pub(crate) log: Vec<String>,
     /// What is to be said of the symbols, such as that they are of another build.
@@ -87,6 +89,21 @@ pub(crate) struct Calls {
     pub(crate) failed: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) not_supported: bool,
+}
+
+/// How the driver's code was helped along: sites rewritten at load, and traps of the run by kind.
+#[derive(JsonSchema, Serialize, Debug)]
+pub(crate) struct TallyReport {
+    /// The virtual clock at the end.
+    pub(crate) boundaries: u64,
+    pub(crate) shared_data_rewritten: u64,
+    pub(crate) shared_data_traps: u64,
+    pub(crate) register_traps: u64,
+    pub(crate) privileged_traps: u64,
+    pub(crate) level_traps: u64,
+    pub(crate) guard_traps: u64,
+    pub(crate) exceptions: u64,
+    pub(crate) exceptions_handled: u64,
 }
 
 #[derive(JsonSchema, Serialize, Debug)]
@@ -193,6 +210,17 @@ impl Report {
                 bytes: session.dma.bytes,
                 faults: session.dma.faults,
             },
+            tally: session.tally.map(|tally| TallyReport {
+                boundaries: tally.boundaries,
+                shared_data_rewritten: tally.patched,
+                shared_data_traps: tally.shared_data,
+                register_traps: tally.registers,
+                privileged_traps: tally.privileged,
+                level_traps: tally.level,
+                guard_traps: tally.guards,
+                exceptions: tally.exceptions,
+                exceptions_handled: tally.handled,
+            }),
             findings: findings.into_iter().map(|finding| finding_report(finding, &places)).collect(),
             log: session.log.clone(),
             // Last: the addresses above are what makes the symbols be read.

@@ -91,6 +91,24 @@ fn render_life(report: &Report, style: Style) -> String {
             line(&mut out, &format!("  {name}: {} calls, {} failed{note}", count.calls, count.failed));
         }
     }
+    if let (true, Some(tally)) = (style.verbose, &report.tally) {
+        line(
+            &mut out,
+            &format!(
+                "  {} boundaries; traps: {} registers, {} privileged, {} cr8, {} shared data ({} sites rewritten), {} guards; \
+                 {} exceptions, {} handled by the driver",
+                tally.boundaries,
+                tally.register_traps,
+                tally.privileged_traps,
+                tally.level_traps,
+                tally.shared_data_traps,
+                tally.shared_data_rewritten,
+                tally.guard_traps,
+                tally.exceptions,
+                tally.exceptions_handled
+            ),
+        );
+    }
     for text in &report.log {
         line(&mut out, &format!("  {} {text}", style.paint(DIM, "driver:")));
     }

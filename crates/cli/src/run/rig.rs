@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dxgk_abi::InterfaceVersion;
-use dxgk_event::{Event, EventSink, FailureKind, Import, ModuleLoaded, Text};
+use dxgk_event::{Event, EventSink, FailureKind, Import, ModuleLoaded, Tally, Text};
 use dxgk_host::dxgk::{
     DeviceWindows, Devices, LoadedMiniport, PortState, PostDisplay, Settings, port_entries,
 };
@@ -12,8 +12,9 @@ use dxgk_host::kernel::registry::{KeyId, Registry, SERVICES, text_bytes};
 use dxgk_host::kernel::{DeviceKeys, DriverImage, Installed, Kernel, KernelParts, MissingStubs, PoolKind};
 use dxgk_host::layout::{LayoutError, Purpose, Region, RunGuard};
 use dxgk_host::modules::Registration;
+use dxgk_host::patch::Patches;
 use dxgk_host::platform::{HostPlatform, KernelPages};
-use dxgk_host::processor::Processor;
+use dxgk_host::processor::{Processor, boundary};
 use dxgk_host::sink::{HostSink, StackPolicy};
 use dxgk_hw::{FrameSource, IommuUnit, MachineMemory, PciFunction, RequesterId, Width};
 use dxgk_iommu::vtd::VtdUnit;
@@ -72,11 +73,11 @@ pub(crate) struct Rig {
     functions: Vec<Arc<dyn PciFunction>>,
     ram: Arc<Ram>,
     sink: Arc<HostSink>,
-    #[expect(dead_code, reason = "keeps the driver's code mapped and known to stack walks")]
+    /// Keeps the driver's code mapped, and known to stack walks.
     code: Code,
-    #[expect(dead_code, reason = "keeps the kernel reachable from exports")]
+    /// Keeps the kernel reachable from exports.
     installed: Installed,
-    #[expect(dead_code, reason = "keeps the thread a processor")]
+    /// Keeps the thread a processor.
     processor: Processor,
     #[expect(dead_code, reason = "one run a process")]
     guard: RunGuard,
@@ -154,8 +155,30 @@ impl Rig {
         })
     }
 
-    /// DriverEntry, then the adapter's whole life: start, work, power, stop, remove, unload.
+    /// DriverEntry, then the adapter's whole life: start, work, power, stop, remove, unload. What can be told only at
+    /// the end follows it.
     pub(crate) fn live(&self, config: &RunConfig) {
+        self.whole_life(config);
+        self.installed.kernel().check_freed_pool();
+        let traps = self.processor.run().traps();
+        let patches = match &self.code {
+            Code::Loaded(image, _) => image.patches(),
+            Code::Linked(_) => Patches::default(),
+        };
+        self.sink.emit(&Event::Tally(Tally {
+            patched: patches.shared_data.into(),
+            registers: traps.registers,
+            shared_data: traps.shared_data,
+            guards: traps.guards,
+            privileged: traps.privileged,
+            level: traps.level,
+            exceptions: traps.exceptions,
+            handled: self.processor.run().handled_exceptions(),
+            boundaries: boundary(),
+        }));
+    }
+
+    fn whole_life(&self, config: &RunConfig) {
         if let Err(error) = self.miniport.driver_entry() {
             match error {
                 dxgk_port::DdiError::Stopped => {}

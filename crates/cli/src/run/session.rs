@@ -6,7 +6,7 @@ use dxgk_abi::table::Table;
 use dxgk_abi::{DxgkrnlInterface, NtStatus};
 use dxgk_event::{
     BadRecord, BugCheck, Callback, DdiCall, Event, EventId, Failure, FailureKind, ListRef, Mode,
-    ModuleLoaded, Phase, Record, StopCause,
+    ModuleLoaded, Phase, Record, StopCause, Tally,
 };
 use dxgk_shm::ArenaReader;
 use dxgk_verify::{Lists, Verifier};
@@ -37,6 +37,7 @@ pub(crate) struct Session {
     pub(crate) bug_check: Option<StopSeen>,
     pub(crate) failure: Option<(FailureKind, String)>,
     pub(crate) broken: Option<String>,
+    pub(crate) tally: Option<Tally>,
     pub(crate) sites: Sites,
     keep_trace: bool,
     last_rip: u64,
@@ -170,6 +171,7 @@ impl Session {
                 });
             }
             Event::Failure(failure) => self.note_failure(failure),
+            Event::Tally(tally) => self.tally = Some(*tally),
             _ => {}
         }
     }

@@ -229,3 +229,27 @@ wire! {
         pub text: Text<78>,
     }
 }
+
+wire! {
+    /// How the driver's code was helped along: sites changed when it was loaded, and traps of the whole run.
+    pub struct Tally {
+        /// Constants of KUSER_SHARED_DATA that were rewritten at load.
+        pub patched: u64,
+        /// Accesses to register windows.
+        pub registers: u64,
+        /// Loads of KUSER_SHARED_DATA that were not rewritten.
+        pub shared_data: u64,
+        /// Guard pages touched.
+        pub guards: u64,
+        /// Port accesses and privileged instructions.
+        pub privileged: u64,
+        /// Moves from and to cr8.
+        pub level: u64,
+        /// Exceptions of the driver.
+        pub exceptions: u64,
+        /// Of these, taken by the driver's own handlers.
+        pub handled: u64,
+        /// Boundaries passed: the virtual clock at the end.
+        pub boundaries: u64,
+    }
+}

@@ -34,7 +34,7 @@ pub use adapter::{Adapter, Mode, ModeChoice, ModeReason, ResourceRange};
 pub use device::{DmaTransfer, Doorbell, Fault, FaultReason, RegisterAccess};
 pub use driver::{
     BugCheck, Callback, DdiCall, Failure, FailureKind, Import, Log, Misuse, MisuseKind, ModuleLoaded, Phase,
-    PhysicalQuery, ScenarioStep, StopCause, Who,
+    PhysicalQuery, ScenarioStep, StopCause, Tally, Who,
 };
 pub use memory::{Mapping, MappingStep, MdlMoment, MdlState, Object, ObjectKind, ObjectStep};
 pub use text::Text;
@@ -112,4 +112,6 @@ events! {
     Failure(Failure) = 19,
     /// An MDL as it was mapped or unmapped.
     MdlState(MdlState) = 20,
+    /// The run's traps, at its end.
+    Tally(Tally) = 21,
 }
