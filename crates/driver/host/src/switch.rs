@@ -109,10 +109,13 @@ pub(crate) unsafe extern "sysv64" fn invoke(entry: u64, arguments: *const u64, c
         "mov rdx, [rsp + 8]",
         "mov r8, [rsp + 16]",
         "mov r9, [rsp + 24]",
+        // Zero marks the outermost frame for walks by the frame pointer.
+        "mov rbx, rbp",
+        "xor ebp, ebp",
         "call r10",
-        // Only rbp is trusted to have come back; the rest is ours to restore.
+        // Only rbx is trusted to have come back; the rest is ours to restore.
         "cld",
-        "lea rsp, [rbp - 40]",
+        "lea rsp, [rbx - 40]",
         "pop r15",
         "pop r14",
         "pop r13",

@@ -26,6 +26,9 @@ pub struct Registers {
 }
 
 const RSP: usize = 4;
+const RBP: usize = 5;
+/// Whether this program was built with frame pointers: said by the build's configuration, because the compiler does not.
+const FRAME_POINTERS: bool = option_env!("DXGK_FRAME_POINTERS").is_some();
 
 /// What undoing frames changes: the integer registers, and the vector registers that functions preserve.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -71,6 +74,24 @@ impl Registers {
     /// Returns from a function that has nothing on the stack.
     pub(crate) fn leave(&mut self) -> Option<()> {
         self.rip = self.pop()?;
+        Some(())
+    }
+
+    /// Goes to the caller by the frame pointer: for a driver linked into this program, which has no `.pdata`. Only where
+    /// the program was built with frame pointers, and never beyond the driver's own frames.
+    fn follow_frame_pointer(&mut self) -> Option<()> {
+        let frame = self.gpr[RBP];
+        let (low, high) = crate::run::current()?.current_stack();
+        let on_stack = frame >= self.gpr[RSP].max(low) && frame.checked_add(16)? <= high;
+        if !FRAME_POINTERS || !on_stack || !frame.is_multiple_of(8) {
+            return None;
+        }
+        let (saved, address) = (word(frame)?, word(frame + 8)?);
+        // The saved zero of `switch::invoke`: the caller is ours.
+        if saved == 0 {
+            return None;
+        }
+        (self.gpr[RBP], self.gpr[RSP], self.rip) = (saved, frame + 16, address);
         Some(())
     }
 
@@ -131,13 +152,14 @@ impl StackTrace {
                 break;
             }
             let module = modules::find(registers.rip);
-            // An unknown address, or our own, is worth showing only where the processor really was.
-            if *registers != *start && module.is_none_or(|module| module.exceptions == 0) {
+            // An unknown address is worth showing only where the processor really was.
+            if *registers != *start && module.is_none() {
                 break;
             }
             *slot = Frame::at(registers.rip);
             let stack = registers.gpr[RSP];
             let stepped = match module {
+                Some(module) if module.exceptions == 0 => registers.follow_frame_pointer(),
                 Some(module) => step(&module, &mut state).map(|_| ()),
                 // A call through a bad pointer: the caller's address is on top of the stack.
                 None => registers.leave(),
