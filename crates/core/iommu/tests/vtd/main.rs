@@ -1,5 +1,6 @@
 //! The VT-d driver against a scripted register file.
 
+#[path = "../../../iopt/tests/memory/mod.rs"]
 mod memory;
 mod scripted;
 
