@@ -26,6 +26,8 @@ pub mod modules;
 pub mod patch;
 pub mod platform;
 pub mod processor;
+#[cfg(test)]
+mod public_driver;
 mod run;
 pub mod sandbox;
 pub mod seh;

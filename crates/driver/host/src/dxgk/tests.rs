@@ -2,7 +2,6 @@
 //!
 //! What a driver's page table holds after an aperture was mapped is read back from RAM, as its device would.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use dxgk_abi::callback::{ArgCbAllocatePagesForMdl, ArgCbFreePagesFromMdl, MemoryCachingType};
@@ -22,6 +21,7 @@ use crate::kernel::{DeviceKeys, DriverImage, Installed, Kernel, KernelParts, Poo
 use crate::layout::{Purpose, Region, RunGuard};
 use crate::platform::{HostPlatform, KernelPages};
 use crate::processor::Processor;
+use crate::public_driver::driver;
 use crate::sink::{HostSink, StackPolicy};
 
 const REQUESTER: RequesterId = RequesterId::new(0, 3, 0);
@@ -180,16 +180,6 @@ impl Bench {
         assert_eq!(self.miniport.build_paging_buffer(device, &mut args), Ok(()));
         assert_eq!(args.dma_buffer, Pointer::NULL, "nothing was written");
     }
-}
-
-fn driver(name: &str) -> Option<Vec<u8>> {
-    let folder = std::env::var_os("DXGK_DRIVERS").map(PathBuf::from);
-    let found = folder.and_then(|folder| std::fs::read(folder.join(name)).ok());
-    if found.is_none() {
-        let message = format!("SKIPPED: no {name} in the folder of DXGK_DRIVERS\n");
-        std::io::Write::write_all(&mut std::io::stderr(), message.as_bytes()).unwrap();
-    }
-    found
 }
 
 /// Where both drivers keep the page table of their aperture, in the adapter's context.

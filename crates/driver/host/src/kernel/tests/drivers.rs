@@ -1,12 +1,12 @@
 //! A real display-only miniport, found in the folder that `DXGK_DRIVERS` names; nothing of it is part of this project.
 
-use std::path::PathBuf;
 use std::sync::Mutex;
 
 use super::*;
 use crate::image::Image;
 use crate::kernel::{DeviceKeys, DriverImage, PortEntries};
 use crate::layout::{Purpose, Region};
+use crate::public_driver::driver;
 
 /// Entries of KMDDOD_INITIALIZATION_DATA at version 0x10004, 8 bytes each.
 const ENTRIES: usize = 42;
@@ -37,20 +37,10 @@ crate::thunk! {
     fn initialize_door(driver: u64, path: u64, table: u64) -> u32 => initialize_display_only;
 }
 
-fn driver(name: &str) -> Option<Vec<u8>> {
-    let folder = std::env::var_os("DXGK_DRIVERS").map(PathBuf::from);
-    let found = folder.and_then(|folder| std::fs::read(folder.join(name)).ok());
-    if found.is_none() {
-        let message = format!("SKIPPED: no {name} in the folder of DXGK_DRIVERS\n");
-        std::io::Write::write_all(&mut std::io::stderr(), message.as_bytes()).unwrap();
-    }
-    found
-}
-
 #[test]
 fn kmdod_enters_starts_writes_its_registry_values_and_goes() {
     for name in ["KMDOD.sys", "KMDOD_debug.sys", "KMDOD_checked.sys"] {
-        let Some(file) = driver(name) else { return };
+        let Some(file) = driver(name) else { continue };
         let bench = Bench::new();
         bench.kernel().set_port_entries(PortEntries {
             initialize_display_only: initialize_door as *const () as u64,
