@@ -54,6 +54,18 @@ fn note(kernel: &Kernel, kind: ObjectKind, step: ObjectStep, va: u64, record: &M
     });
 }
 
+/// The caching that page protection flags (`PAGE_NOCACHE` ...) ask for.
+fn protected_caching(protect: u32) -> CachingType {
+    let protect = PageProtection(protect);
+    if protect.contains(PageProtection::WRITECOMBINE) {
+        CachingType::WRITE_COMBINED
+    } else if protect.contains(PageProtection::NOCACHE) {
+        CachingType::NON_CACHED
+    } else {
+        CachingType::CACHED
+    }
+}
+
 fn map_device(kernel: &Kernel, physical: u64, bytes: u64, cache: CacheType) -> Outcome<u64> {
     if bytes == 0 {
         return Ok(0);
@@ -77,15 +89,7 @@ pub(crate) fn map_io_space(kernel: &Kernel, physical: u64, bytes: u64, cache: u3
 
 /// MmMapIoSpaceEx: takes page protections instead of a cache type.
 pub(crate) fn map_io_space_ex(kernel: &Kernel, physical: u64, bytes: u64, protect: u32) -> Outcome<u64> {
-    let protect = PageProtection(protect);
-    let cache = if protect.contains(PageProtection::WRITECOMBINE) {
-        CacheType::WriteCombined
-    } else if protect.contains(PageProtection::NOCACHE) {
-        CacheType::NonCached
-    } else {
-        CacheType::Cached
-    };
-    map_device(kernel, physical, bytes, cache)
+    map_io_space(kernel, physical, bytes, protected_caching(protect).0)
 }
 
 /// MmUnmapIoSpace. The page asks for the same size as at the map; a smaller or larger one leaves Windows' page tables
@@ -161,15 +165,7 @@ pub(crate) fn allocate_contiguous_node(
     protect: u32,
     _node: u32,
 ) -> Outcome<u64> {
-    let protect = PageProtection(protect);
-    let cache = if protect.contains(PageProtection::WRITECOMBINE) {
-        CachingType::WRITE_COMBINED
-    } else if protect.contains(PageProtection::NOCACHE) {
-        CachingType::NON_CACHED
-    } else {
-        CachingType::CACHED
-    };
-    allocate_contiguous_cached(kernel, bytes, lowest, highest, boundary, cache.0)
+    allocate_contiguous_cached(kernel, bytes, lowest, highest, boundary, protected_caching(protect).0)
 }
 
 /// MmAllocateContiguousMemorySpecifyCacheNode.
