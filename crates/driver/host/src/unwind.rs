@@ -27,8 +27,8 @@ pub struct Registers {
 
 const RSP: usize = 4;
 const RBP: usize = 5;
-/// Whether this program was built with frame pointers: said by the build's configuration, because the compiler does not.
-const FRAME_POINTERS: bool = option_env!("DXGK_FRAME_POINTERS").is_some();
+/// Whether this program was built with frame pointers: the flag that asks for them says so too, because the compiler does not.
+const FRAME_POINTERS: bool = cfg!(dxgk_frame_pointers);
 
 /// What undoing frames changes: the integer registers, and the vector registers that functions preserve.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
