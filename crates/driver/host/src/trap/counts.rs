@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-/// Traps of a run so far. Each costs about two microseconds.
+/// Traps of a run so far.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct TrapCounts {
     /// Accesses to register windows, done on their target.
