@@ -37,7 +37,8 @@ fn uses_unsafe(line: &str) -> bool {
         .any(|opening| code.contains(opening) && !code.contains(&format!("\"{opening}")))
 }
 
-fn sources(folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
+/// The Rust files below a folder, in the order of the folder.
+pub(crate) fn sources(folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     let mut found = Vec::new();
     for entry in folder.read_dir_utf8()? {
         let path = entry?.into_path();

@@ -4,6 +4,7 @@
 
 mod arrows;
 mod c_driver;
+mod conformance;
 mod driver;
 mod header;
 mod licences;
@@ -33,6 +34,13 @@ enum Command {
     Driver,
     /// Build the sample miniport in C as a Windows driver and print where it is. Needs clang.
     CDriver,
+    /// Write docs/conformance.md: which documented statements the tests show.
+    ///
+    /// A test names the statements of docs/conformance/statements.csv that it would fail for, were they turned round, in a doc
+    /// line directly above `#[test]`: `/// Shows S-MMI-01, S-MMI-04.` (over several lines if need be). In a test that goes
+    /// through a table, a plain comment of that form beside a case counts for the test. Rows that mean nothing off Windows stand
+    /// in docs/conformance/not-applicable.csv with the reason.
+    Conformance,
     /// Make the C header of the driver's binary interface anew.
     Header,
 }
@@ -59,6 +67,11 @@ fn run(command: &Command) -> Result<()> {
             println!("{}", c_driver::build()?.display());
             Ok(())
         }
+        Command::Conformance => {
+            let metadata = cargo_metadata::MetadataCommand::new().no_deps().exec()?;
+            println!("{}", conformance::write(&metadata.workspace_root)?);
+            Ok(())
+        }
         Command::Header => {
             println!("{}", header::write()?.display());
             Ok(())
@@ -71,10 +84,11 @@ fn check() -> Result<()> {
     let mut broken = arrows::check(&metadata);
     broken.extend(licences::check(&metadata)?);
     broken.extend(limits::check(&metadata.workspace_root)?);
+    broken.extend(conformance::check(&metadata.workspace_root)?);
     if broken.is_empty() {
         // Every offset of the binary interface is asserted by the compiler; these tests hold the table itself.
         shell::run("cargo", &["test", "--quiet", "--package", "dxgk-abi"], &[])?;
-        println!("check: arrows, licences, unsafe budget, file sizes and offsets hold");
+        println!("check: arrows, licences, unsafe budget, file sizes, statement tags and offsets hold");
         return Ok(());
     }
     for line in &broken {
