@@ -281,6 +281,7 @@ fn the_list_of_demos_names_each_with_its_rule_and_modes() {
     }
 }
 
+/// Shows S-BE6-01.
 #[test]
 fn as_strict_as_windows_a_device_fault_stops_the_machine_and_is_still_explained() {
     let run = run(&["--demo", "never-mapped", "--strictness", "windows"]);

@@ -99,6 +99,7 @@ fn under_forced_remapping_each_pool_block_is_named_by_its_physical_address() {
     assert_eq!(log_says(&run, "going on"), 2, "{}", run.told());
 }
 
+/// Shows S-ISO-24, S-ISO-15, S-ISO-45.
 #[test]
 fn under_forced_isolation_the_start_comes_before_the_attach_and_the_later_round_faults() {
     let run = legacy(&["--force-iommu", "--iommu", "isolation"]);
@@ -120,6 +121,7 @@ fn under_forced_isolation_the_start_comes_before_the_attach_and_the_later_round_
     assert_about_pool(&run, finding);
 }
 
+/// Shows S-ISO-11.
 #[test]
 fn the_registry_can_impose_isolation_too() {
     let run = legacy(&["--iommu-flags", "0xf"]);

@@ -37,6 +37,7 @@ const MODES: [(&str, &str, &str, &str); 8] = [
     ("24", "off", "off", ASKED),
 ];
 
+/// Shows S-MMI-01, S-MMI-03, S-APMA-08.
 #[test]
 fn it_lives_its_whole_life_clean_in_every_mode_that_it_claims() {
     for (name, way) in ways() {
@@ -144,6 +145,7 @@ fn a_driver_file_is_named_and_hashed_and_the_built_in_sample_is_not() {
     assert_eq!(Some(run.text("/driver/sha256")), digest.split(' ').next());
 }
 
+/// Shows S-RMP-01.
 #[test]
 fn an_older_interface_takes_remapping_away() {
     let run = run(&["--wddm", "2.9"]);
@@ -152,6 +154,7 @@ fn an_older_interface_takes_remapping_away() {
     assert_eq!(run.text("/machine/wddm"), "2.9");
 }
 
+/// Shows S-ISO-05.
 #[test]
 fn switching_the_iommu_off_in_the_registry_is_said() {
     let run = run(&["--iommu-flags", "0"]);
@@ -160,6 +163,7 @@ fn switching_the_iommu_off_in_the_registry_is_said() {
     assert_eq!(run.text("/machine/iommu_mode_reason"), "IOMMUFlags leaves the IOMMU off");
 }
 
+/// Shows S-RMP-05, S-RMP-06.
 #[test]
 fn a_device_that_does_not_see_all_memory_is_remapped_or_refused() {
     let limit = ["--highest-visible-address", "0x7fffffff"];

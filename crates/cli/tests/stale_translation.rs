@@ -281,6 +281,7 @@ fn without_the_invalidation_the_device_reads_the_next_owner_and_dma_002_is_found
     assert!(finding.message.contains("got through"), "{finding:#?}");
 }
 
+/// Shows S-FAD-02.
 #[test]
 fn with_the_invalidation_the_device_is_refused_and_dma_002_is_found() {
     let (read, findings) = life(true, true);

@@ -101,6 +101,7 @@ impl Bench {
     }
 }
 
+/// Shows S-ISO-02.
 #[test]
 fn blocked_passing_and_translated_requests_meet_what_they_should() {
     let bench = Bench::with(VtdConfig::default());
@@ -138,6 +139,7 @@ fn an_unmapped_page_stays_reachable_until_the_sync() {
     assert_eq!(bench.read(9), None);
 }
 
+/// Shows S-ISO-02, S-ISO-03.
 #[test]
 fn random_maps_reach_exactly_what_they_should_with_every_kind_of_invalidation() {
     for (large_pages, max_address_mask) in [(true, 18), (false, 18), (true, 0)] {

@@ -69,6 +69,7 @@ fn check(rows: &[(Request, Claims, Choice)]) {
     }
 }
 
+/// Shows S-ISO-12, S-IOC-05.
 #[test]
 fn what_is_asked_for_and_what_the_driver_claims_make_the_mode() {
     use ModeReason::{Asked as AskedFor, DriverClaimsNothing, StrongestClaimed};
@@ -91,6 +92,7 @@ fn what_is_asked_for_and_what_the_driver_claims_make_the_mode() {
     ]);
 }
 
+/// Shows S-ISO-06, S-ISO-08, S-ISO-09, S-ISO-10.
 #[test]
 fn a_bit_of_iommuflags_whose_prerequisite_is_missing_does_nothing() {
     for bits in 0..0x20_u32 {
@@ -104,6 +106,7 @@ fn a_bit_of_iommuflags_whose_prerequisite_is_missing_does_nothing() {
     }
 }
 
+/// Shows S-ISO-11.
 #[test]
 fn bypass_driver_cap_makes_isolation_alone_and_says_that_it_was_imposed() {
     let bypass = flags(0x0f);
@@ -148,6 +151,7 @@ fn a_forced_mode_comes_whatever_the_driver_reports_but_never_another_one() {
     assert_eq!(choose_late(&forced(Asked::Auto), nothing, &MACHINE), off(ModeReason::DriverClaimsNothing));
 }
 
+/// Shows S-RMP-05, S-RMP-06, S-PMC-01.
 #[test]
 fn a_device_that_does_not_see_all_of_ram_is_remapped_or_does_not_start() {
     let seeing = |iommu, highest_visible| Claims { iommu, highest_visible };
@@ -177,6 +181,7 @@ fn a_device_that_does_not_see_all_of_ram_is_remapped_or_does_not_start() {
     assert_eq!(choose(&asked(Asked::Auto), &seeing(all, HIGHEST_RAM), &no_unit), unmet);
 }
 
+/// Shows S-IOC-03, S-VMC-02.
 #[test]
 fn a_driver_that_requires_isolation_does_not_start_without_the_iommu() {
     let only = claims(ISOLATE | REQUIRE);
@@ -204,6 +209,7 @@ fn a_driver_that_requires_isolation_does_not_start_without_the_iommu() {
     assert!(!isolation_required(&claims(ISOLATE | REMAP), SECURE | APERTURE2));
 }
 
+/// Shows S-ISO-01, S-RMP-01.
 #[test]
 fn an_interface_older_than_the_mode_takes_it_away() {
     let too_old = off(ModeReason::InterfaceTooOld);
@@ -278,6 +284,7 @@ fn a_driver_that_cannot_be_asked_before_the_start_has_no_limit_and_may_be_isolat
     }
 }
 
+/// Shows S-IOC-02, S-IOC-04, S-RMP-28, S-RMP-32, S-VMC-04.
 #[test]
 fn driver_caps_check_the_choice() {
     use ModeChoice::{Isolation, Passthrough, Remapping};
@@ -303,6 +310,7 @@ fn driver_caps_check_the_choice() {
     }
 }
 
+/// Shows S-ISO-13.
 #[test]
 fn allow_failure_forgives_but_not_what_is_required() {
     let chosen = isolated(ModeReason::StrongestClaimed);

@@ -59,6 +59,9 @@ fn at_level(slot: usize, irql: u8) -> Vec<(&'static str, u64)> {
     run.found()
 }
 
+/// Shows S-MMIN-01, S-APM-11, S-UMI-05, S-MPM-04, S-MAP-16, S-FPM-04, S-ACM-06, S-FCM-04, S-PIN-04, S-PI2-06,
+/// S-UPN-05, S-MFB-04, S-UFB-05, S-CPO-03, S-DPO-03, S-OPO-06, S-CLO-05, S-UPM-03, S-AAD-06, S-FAD-04,
+/// S-SHU-08, S-UNM-06, S-GDI-04, S-ISO-49, S-RMP-48.
 #[test]
 fn each_memory_callback_has_its_highest_level() {
     for slot in UP_TO_APC {
@@ -140,6 +143,7 @@ fn a_read_behind_the_table_is_a_warning() {
     assert!(finding.message.contains("0x1c8") && finding.message.contains("WDDM 2.4"), "{}", finding.message);
 }
 
+/// Shows S-AADA-01.
 #[test]
 fn a_handle_of_another_kind_is_named_as_what_it_is() {
     let mut run = Run::new(ModeChoice::Isolation);
@@ -180,6 +184,7 @@ fn null_and_a_number_from_nowhere_are_hnd_001() {
     }
 }
 
+/// Shows S-MMI-02, S-UMI-02.
 #[test]
 fn another_adapters_handle_where_the_leads_is_wanted_is_hnd_002() {
     for slot in [slot!(map_mdl_to_iommu), slot!(unmap_mdl_from_iommu)] {

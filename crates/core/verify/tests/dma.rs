@@ -85,6 +85,7 @@ fn in_isolation_dma_001_names_the_memory_that_is_not_mapped() {
     assert_eq!(places(finding), [0x10, 0x40]);
 }
 
+/// Shows S-FAD-02.
 #[test]
 fn after_the_unmap_it_is_dma_002_with_its_history() {
     let (mut run, _, adl) = remapped();
@@ -190,6 +191,7 @@ fn what_was_mapped_in_passthrough_lives_on_in_the_domain() {
     assert_eq!(run.found(), [("DMA-002", 0x41)]);
 }
 
+/// Shows S-AAD-04, S-ISO-81.
 #[test]
 fn a_physical_address_under_remapping_is_dma_004_with_the_right_address() {
     let (mut run, physical, _) = remapped();

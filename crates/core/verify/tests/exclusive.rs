@@ -31,6 +31,7 @@ fn passes(run: &mut Run, cause: u64) {
     }));
 }
 
+/// Shows S-BEX-04, S-ISO-43, S-RMP-20.
 #[test]
 fn what_begin_waits_for_is_allowed_and_what_is_left_after_it_is_not() {
     let mut run = Run::new(ModeChoice::Isolation);
@@ -52,6 +53,7 @@ fn what_begin_waits_for_is_allowed_and_what_is_left_after_it_is_not() {
     assert_eq!(run.only().count, 2);
 }
 
+/// Shows S-BEX-04, S-ISO-43, S-RMP-20.
 #[test]
 fn a_transfer_that_is_started_in_the_window_is_named_at_its_doorbell_and_breaks_no_other_rule() {
     let mut run = Run::new(ModeChoice::Isolation);

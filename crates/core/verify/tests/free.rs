@@ -86,6 +86,7 @@ fn a_handle_that_was_never_given_out_is_no_free_001() {
     }
 }
 
+/// Shows S-CPOA-23, S-DPOA-03.
 #[test]
 fn closed_by_destroy_and_by_close_is_hnd_003_whichever_came_first() {
     for close_first in [false, true] {
@@ -160,6 +161,7 @@ fn what_the_port_took_back_is_no_second_release() {
     assert_eq!(rules, ["LEAK-001", "HND-001"]);
 }
 
+/// Shows S-UPMA-02, S-UPMA-03, S-UNM-03.
 #[test]
 fn another_size_or_address_than_was_mapped_is_found() {
     let view = 0x4000_0000_0000;

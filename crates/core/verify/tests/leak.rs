@@ -44,6 +44,7 @@ fn nothing_is_found_when_all_is_given_back() {
     assert_eq!(run.found(), []);
 }
 
+/// Shows S-ISO-53, S-ISO-71, S-MCC-06.
 #[test]
 fn each_kind_that_is_left_is_found_at_its_allocation() {
     for kind in [

@@ -66,6 +66,7 @@ fn what_stays_as_it_is_and_is_freed_after_the_unmap_is_no_finding() {
     assert_eq!(it.run.found(), []);
 }
 
+/// Shows S-MMIA-02.
 #[test]
 fn each_member_that_changed_is_named() {
     let changes = [
@@ -87,6 +88,7 @@ fn each_member_that_changed_is_named() {
     }
 }
 
+/// Shows S-MMI-06.
 #[test]
 fn an_mdl_or_its_pool_freed_before_the_unmap_is_mdl_002_where_it_is_freed_and_nothing_more() {
     for mdl_itself in [true, false] {
@@ -115,6 +117,7 @@ fn pool_beside_the_buffer_may_be_freed() {
     assert_eq!(it.run.found(), [("MDL-002", 0x21)]);
 }
 
+/// Shows S-MMI-07.
 #[test]
 fn pages_that_were_unlocked_and_an_mdl_that_is_gone_are_mdl_002_at_the_unmap() {
     for seen in [MdlState { flags: 0, ..STATE }, MdlState { readable: 0, pages_digest: 0, ..STATE }] {
@@ -124,6 +127,7 @@ fn pages_that_were_unlocked_and_an_mdl_that_is_gone_are_mdl_002_at_the_unmap() {
     }
 }
 
+/// Shows S-MMIA-01.
 #[test]
 fn a_map_of_pages_that_are_not_locked_is_mdl_003_and_one_refused_for_another_reason_is_none() {
     let refused = |flags: MdlFlags, readable| {

@@ -38,6 +38,7 @@ fn called(slot: usize, mode: ModeChoice, reason: ModeReason, iommu_caps: u32) ->
     run.verifier.findings().first().map(|finding| finding.severity)
 }
 
+/// Shows S-RMP-15, S-RMP-46, S-RMP-47, S-PI2-03.
 #[test]
 fn the_older_callbacks_are_errors_under_remapping_warnings_elsewhere_and_notes_when_forced() {
     let (asked, forced) = (ModeReason::Asked, ModeReason::Forced);
@@ -65,6 +66,7 @@ fn a_handle_that_is_refused_is_no_matter_of_the_mode() {
     assert_eq!(run.found(), [("HND-001", 0x30)]);
 }
 
+/// Shows S-RMP-31, S-IOC-02, S-IOC-04.
 #[test]
 fn capabilities_that_disagree_are_mode_002_and_another_refusal_is_none() {
     let refused = |reason| {

@@ -43,6 +43,7 @@ fn a_device_that_cannot_even_pass_through_is_not_started() {
     assert_eq!(told(&rig), [(ModeChoice::Passthrough, ModeReason::AttachFailed, true)]);
 }
 
+/// Shows S-ISO-13.
 #[test]
 fn allow_failure_starts_in_passthrough_with_every_device_of_the_chain() {
     let rig = Rig::new(FULL, Asked::Auto).flags(ALLOW).hardware_fails("device 1 domain").allocating(2);
@@ -76,6 +77,7 @@ fn allow_failure_does_not_override_what_is_required_or_needed() {
     }
 }
 
+/// Shows S-EEX-02.
 #[test]
 fn a_late_attach_that_fails_closes_the_window_before_the_driver_is_stopped() {
     let rig = Rig::new(FULL, Asked::Isolation).hardware_fails("device 1 domain").allocating(1);
@@ -125,6 +127,7 @@ fn a_domain_that_cannot_be_made_or_filled_never_opens_the_window() {
     }
 }
 
+/// Shows S-BEX-02.
 #[test]
 fn a_driver_that_refuses_begin_is_not_moved_and_gets_no_end() {
     for (flags, started) in [(0x07, false), (ALLOW, true)] {
@@ -146,6 +149,7 @@ fn a_forced_switch_does_without_the_window_that_the_driver_does_not_have() {
     assert_eq!(told(&rig), [(ModeChoice::Isolation, ModeReason::Forced, false)]);
 }
 
+/// Shows S-EEX-03.
 #[test]
 fn an_end_that_fails_leaves_the_adapter_isolated() {
     let rig = Rig::new(FULL, Asked::Isolation).driver_call("end 0", FAILED);

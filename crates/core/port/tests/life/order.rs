@@ -38,6 +38,7 @@ fn passthrough_lets_the_device_pass_before_the_start() {
     announced(&rig, ModeChoice::Passthrough, ModeReason::Asked);
 }
 
+/// Shows S-RMP-16.
 #[test]
 fn remapping_is_attached_before_the_start_and_the_device_never_passes() {
     let rig = Rig::new(FULL, Asked::Auto);
@@ -47,6 +48,8 @@ fn remapping_is_attached_before_the_start_and_the_device_never_passes() {
     assert_eq!((mode.domain, mode.highest_visible), (ID.0, (1 << 48) - 1));
 }
 
+/// Shows S-ISO-15, S-ISO-38, S-ISO-41, S-ISO-42, S-ISO-45, S-ISO-57, S-BEX-01, S-BEX-06, S-EEX-01, S-EEX-02,
+/// S-RMP-22.
 #[test]
 fn isolation_is_attached_last_between_begin_and_end() {
     let rig = Rig::new(FULL, Asked::Isolation);
@@ -55,6 +58,7 @@ fn isolation_is_attached_last_between_begin_and_end() {
     announced(&rig, ModeChoice::Isolation, ModeReason::Asked);
 }
 
+/// Shows S-ISO-16.
 #[test]
 fn what_the_driver_allocated_is_mapped_before_begin() {
     let rig = Rig::new(FULL, Asked::Isolation).allocating(5);
@@ -74,6 +78,7 @@ fn what_the_driver_allocated_is_mapped_before_begin() {
     rig.assert_balanced();
 }
 
+/// Shows S-ISO-48, S-VMC-01.
 #[test]
 fn a_driver_too_old_for_the_question_is_isolated_late_by_its_driver_caps() {
     let rig = Rig::new(OLD, Asked::Auto);
@@ -82,6 +87,7 @@ fn a_driver_too_old_for_the_question_is_isolated_late_by_its_driver_caps() {
     announced(&rig, ModeChoice::Isolation, ModeReason::StrongestClaimed);
 }
 
+/// Shows S-ISO-48, S-ISO-57.
 #[test]
 fn a_driver_that_claims_nothing_is_asked_nothing_about_isolation() {
     let nothing = Says { started: VidMmCapsFlags(0), ..OLD };
@@ -106,6 +112,7 @@ fn without_a_unit_nothing_is_attached() {
     announced(&rig, ModeChoice::Passthrough, ModeReason::NoUnit);
 }
 
+/// Shows S-RMP-05, S-IOC-03.
 #[test]
 fn a_refused_mode_ends_before_the_start() {
     let only = IommuCaps::IOMMU_ISOLATION_SUPPORTED | IommuCaps::IOMMU_ISOLATION_REQUIRED;
@@ -124,6 +131,7 @@ fn a_refused_mode_ends_before_the_start() {
     }
 }
 
+/// Shows S-RMP-28, S-RMP-32, S-VMC-02, S-VMC-04.
 #[test]
 fn caps_that_disagree_or_a_late_requirement_stop_the_started_device() {
     let no_aperture = Says { started: VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED, ..FULL };
@@ -162,6 +170,7 @@ fn a_limit_of_zero_is_none_and_the_users_replaces_the_drivers() {
     assert_eq!(rig.machine.events.modes()[0].highest_visible, 0xffff);
 }
 
+/// Shows S-ISO-01, S-RMP-01.
 #[test]
 fn an_old_interface_leaves_isolation() {
     let mut rig = Rig::new(FULL, Asked::Auto);

@@ -75,6 +75,7 @@ fn contents_go_to_a_memory_segment_and_come_back() {
     assert!(rig.journal.take().contains(&"fence 6".to_owned()));
 }
 
+/// Shows S-ISO-25, S-ISO-27, S-APM-08.
 #[test]
 fn isolation_maps_pages_for_the_device_as_long_as_an_aperture_shows_them() {
     let video = Video { allocation_in: APERTURE, writes_always: true, ..Video::default() };
@@ -104,6 +105,7 @@ fn isolation_maps_pages_for_the_device_as_long_as_an_aperture_shows_them() {
     assert_nothing_left(&rig, "isolation");
 }
 
+/// Shows S-BPO-02.
 #[test]
 fn the_page_table_holds_the_pages_of_the_mdl_and_nothing_after_the_round() {
     let rig =
@@ -114,6 +116,7 @@ fn the_page_table_holds_the_pages_of_the_mdl_and_nothing_after_the_round() {
     assert!(table.lock().expect("unpoisoned").is_empty());
 }
 
+/// Shows S-RMP-26, S-RMP-27, S-RMP-38, S-RMP-39, S-RMP-41, S-BPO-03.
 #[test]
 fn remapping_maps_by_address_descriptor_list_and_fills_only() {
     for (flags, line) in [
@@ -274,6 +277,7 @@ fn fences_that_fail_and_contents_that_are_lost_are_told() {
     }
 }
 
+/// Shows S-RMP-37, S-AIF-02.
 #[test]
 fn an_allocation_that_cannot_be_right_is_refused_and_destroyed() {
     let seen = AllocationFlags::MAP_APERTURE_CPU_VISIBLE;
@@ -301,6 +305,7 @@ fn an_allocation_that_lies_in_no_segment_stays_in_system_memory() {
     assert_eq!(rig.port().page(&logical), Ok(Done { aperture_pages: 1, ..Done::default() }));
 }
 
+/// Shows S-RMP-32.
 #[test]
 fn a_driver_forced_into_remapping_that_cannot_map_by_list_is_given_nothing() {
     let mut rig = Rig::new(OLD, Asked::Remapping).forced();

@@ -50,6 +50,7 @@ fn a_stop_within_the_window_moves_no_device() {
 
 const NOT_READY: Result<(), CallError> = Err(CallError::Status(NtStatus::DEVICE_NOT_READY));
 
+/// Shows S-ISO-20.
 #[test]
 fn callbacks_work_until_stop_device_has_returned_and_again_after_the_next_start() {
     let rig = Rig::new(FULL, Asked::Isolation);

@@ -10,6 +10,7 @@ use dxgk_sysmm::{Addressing, CallError};
 
 use crate::machine::{CALLER, Kind, Laid, Run, adl_args, mdl_object, pages_args};
 
+/// Shows S-ISO-16.
 #[test]
 fn everything_that_the_device_may_reach_is_mapped_and_handles_stay() {
     let run = Run::new(Kind::Passthrough);
@@ -63,6 +64,7 @@ fn a_switch_that_fails_leaves_passthrough_and_nothing_mapped() {
     assert_eq!(run.domain.reachable().len(), 3);
 }
 
+/// Shows S-ISO-20, S-RMP-17.
 #[test]
 fn a_mode_is_not_left_again_and_remapping_cannot_come_late() {
     let run = Run::new(Kind::Isolation);

@@ -23,6 +23,7 @@ fn unmap(run: &Run, memory_handle: Handle) {
         .expect("live");
 }
 
+/// Shows S-UMI-01, S-MMIA-03, S-MMI-01.
 #[test]
 fn a_page_stays_reachable_until_its_last_mapping_goes() {
     let run = Run::new(Kind::Isolation);
@@ -61,6 +62,7 @@ fn a_page_that_an_mdl_names_twice_is_mapped_and_unmapped_once_for_each() {
     run.assert_balanced();
 }
 
+/// Shows S-UMI-01.
 #[test]
 fn what_is_unmapped_is_what_was_mapped_and_not_what_the_mdl_says_by_then() {
     let run = Run::new(Kind::Isolation);
@@ -75,6 +77,7 @@ fn what_is_unmapped_is_what_was_mapped_and_not_what_the_mdl_says_by_then() {
     assert_eq!(run.domain.reachable(), Vec::<u64>::new());
 }
 
+/// Shows S-MMI-08.
 #[test]
 fn a_page_freed_while_mapped_is_nobodys_until_the_unmap() {
     for kind in MODES_2_4 {
@@ -95,6 +98,7 @@ fn a_page_freed_while_mapped_is_nobodys_until_the_unmap() {
     }
 }
 
+/// Shows S-MMI-08.
 #[test]
 fn pages_of_the_callback_may_be_mapped_again_and_outlive_their_first_mapping() {
     let run = Run::new(Kind::Isolation);

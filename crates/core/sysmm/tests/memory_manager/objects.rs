@@ -46,6 +46,7 @@ fn free_adl(run: &Run, adapter_memory_object: Handle, adl: CpuVa) -> Result<(), 
     run.sysmm.free_adl(&CALLER, &ArgCbFreeAdl { adapter_memory_object, adl: Pointer(adl.get()) })
 }
 
+/// Shows S-FAD-01, S-DPO-01, S-AADA-04, S-AADA-10, S-AAD-02, S-CPOA-21, S-DPOA-02, S-CLO-02.
 #[test]
 fn an_ordinary_life_balances_in_every_mode() {
     for kind in ALL_MODES {
@@ -68,6 +69,7 @@ fn an_ordinary_life_balances_in_every_mode() {
     }
 }
 
+/// Shows S-AADA-05, S-AADA-07, S-AADA-08.
 #[test]
 fn the_contiguous_form_is_used_only_when_asked_for() {
     for kind in ALL_MODES {
@@ -89,6 +91,7 @@ fn the_contiguous_form_is_used_only_when_asked_for() {
     }
 }
 
+/// Shows S-AAD-01, S-RMP-03, S-RMP-04.
 #[test]
 fn logical_addresses_are_no_physical_ones_and_one_run() {
     let run = Run::new(Kind::Remapping);
@@ -114,6 +117,7 @@ fn windows_hands_logical_addresses_out_from_the_bottom() {
     assert_eq!(run.adl(adl.adl), Laid::Pages(vec![1]));
 }
 
+/// Shows S-CPOA-01, S-CPOA-22, S-OPO-01, S-OPOA-03, S-OPOA-05, S-CLO-01, S-CLOA-01.
 #[test]
 fn an_object_is_open_on_one_adapter_at_a_time() {
     let run = Run::new(Kind::Isolation);
@@ -145,6 +149,7 @@ fn destroy_with_another_objects_adapter_memory_object_is_refused() {
     run.assert_balanced();
 }
 
+/// Shows S-B1E4-05, S-B1E4-11, S-DPOA-04.
 #[test]
 fn destroy_or_close_while_an_adl_lives_bug_checks_1e4_5_and_the_adl_stays_good() {
     for kind in ALL_MODES {
@@ -171,6 +176,7 @@ fn destroy_or_close_while_an_adl_lives_bug_checks_1e4_5_and_the_adl_stays_good()
     }
 }
 
+/// Shows S-B1E4-06.
 #[test]
 fn an_open_adapter_memory_object_not_passed_to_destroy_bug_checks_1e4_6() {
     let run = Run::new(Kind::Isolation);
@@ -182,6 +188,7 @@ fn an_open_adapter_memory_object_not_passed_to_destroy_bug_checks_1e4_6() {
     run.assert_balanced();
 }
 
+/// Shows S-DPOA-04.
 #[test]
 fn where_windows_stops_nothing_is_changed() {
     let policy = Policy { strictness: Strictness::Windows, ..Policy::default() };
@@ -199,6 +206,7 @@ fn where_windows_stops_nothing_is_changed() {
     destroy(&run, physical, opened).expect("nothing hangs on it");
 }
 
+/// Shows S-CPOA-20, S-MPMA-03, S-MPMA-04, S-MPMA-06, S-MPMA-07.
 #[test]
 fn a_view_keeps_the_pages_of_a_destroyed_object() {
     let run = Run::new(Kind::Isolation);

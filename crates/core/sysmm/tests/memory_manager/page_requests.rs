@@ -128,6 +128,7 @@ proptest! {
     }
 }
 
+/// Shows S-MPE-10, S-MPE-14.
 #[test]
 fn blocks_are_contiguous_and_aligned_to_their_size() {
     let run = Run::new(Kind::Isolation);
@@ -146,6 +147,7 @@ fn blocks_are_contiguous_and_aligned_to_their_size() {
     assert!(run.mdl_pages(one.mdl).windows(2).all(|pair| pair[1] == pair[0] + 1));
 }
 
+/// Shows S-MPE-09, S-MPE-22.
 #[test]
 fn pages_are_scattered_in_runs_unless_few_runs_are_preferred() {
     let run = Run::new(Kind::Isolation);
@@ -159,6 +161,7 @@ fn pages_are_scattered_in_runs_unless_few_runs_are_preferred() {
     assert_eq!(breaks(&run.mdl_pages(dense.mdl)), 0);
 }
 
+/// Shows S-MPE-04.
 #[test]
 fn pages_are_zeroed_or_hold_the_poison() {
     let run = Run::new(Kind::Isolation);
@@ -174,6 +177,7 @@ fn pages_are_zeroed_or_hold_the_poison() {
     assert_eq!(filled(poisoned.mdl), [Some(Policy::POISON); 2]);
 }
 
+/// Shows S-MPE-06.
 #[test]
 fn pages_of_the_local_node_only_come_from_it() {
     let run = Run::new(Kind::Isolation);

@@ -25,6 +25,7 @@ fn status<T>(result: Result<T, CallError>) -> NtStatus {
     }
 }
 
+/// Shows S-APM-05, S-APM-10, S-APMA-04, S-MPE-12, S-MPE-13, S-MPE-17, S-MPE-18, S-MPE-21, S-MPE-24.
 #[test]
 fn allocate_pages_for_mdl_refuses() {
     use AllocatePagesFlags as Flag;
@@ -94,6 +95,7 @@ fn allocate_pages_for_mdl_refuses() {
     }
 }
 
+/// Shows S-RMP-47.
 #[test]
 fn the_2_4_set_is_not_for_remapping() {
     let run = Run::new(Kind::Remapping);
@@ -110,6 +112,7 @@ fn the_2_4_set_is_not_for_remapping() {
     run.assert_balanced();
 }
 
+/// Shows S-MMI-04.
 #[test]
 fn map_mdl_to_iommu_refuses() {
     let locked = MdlFlags::PAGES_LOCKED;
@@ -195,6 +198,7 @@ fn handles_that_are_stale_foreign_or_of_another_kind_are_refused_and_told_apart(
     }
 }
 
+/// Shows S-B1E4-01, S-CPO-02.
 #[test]
 fn create_physical_memory_object_refuses() {
     let change = |mut args: ArgCbCreatePhysicalMemoryObject,
@@ -262,6 +266,7 @@ fn create_physical_memory_object_refuses() {
     );
 }
 
+/// Shows S-AAD-03, S-AADA-02, S-AADA-03, S-AADA-06, S-AADA-09.
 #[test]
 fn allocate_adl_refuses() {
     for kind in ALL_MODES {
@@ -298,6 +303,7 @@ fn allocate_adl_refuses() {
     }
 }
 
+/// Shows S-MPM-03.
 #[test]
 fn views_refuse() {
     let run = Run::new(Kind::Remapping);

@@ -16,6 +16,7 @@ fn ports(translated_address: u64, length: u32) -> MapMemoryArgs {
     MapMemoryArgs { in_io_space: true, cache_type: 77, ..window(translated_address, length) }
 }
 
+/// Shows S-MAP-01, S-MAP-03, S-MAP-04, S-MAP-05, S-MAP-15.
 #[test]
 fn map_memory_refuses() {
     let (bad, denied) = (NtStatus::INVALID_PARAMETER, NtStatus::ACCESS_DENIED);
@@ -43,6 +44,7 @@ fn map_memory_refuses() {
     }
 }
 
+/// Shows S-UNM-01, S-UNM-05.
 #[test]
 fn the_same_registers_may_be_mapped_twice_and_each_map_goes_by_itself() {
     let run = Run::new(Kind::Passthrough);
@@ -97,6 +99,7 @@ fn the_event_names_the_registers_pages() {
     assert_eq!(arena.get(object.pages.first as usize..), Some([BAR >> 12, 2].as_slice()));
 }
 
+/// Shows S-DVI-03, S-DVI-04, S-GDI-03.
 #[test]
 fn device_information_says_how_much_ram_there_is() {
     let run = Run::new(Kind::Passthrough);
