@@ -243,7 +243,7 @@ impl<P: Platform> SysMm<P> {
         drop(records);
         for (address, map) in gone {
             if map.kind != ObjectKind::PortMap {
-                self.platform.driver().unmap_registers(CpuVa::new(address), map.bytes);
+                self.driver().unmap_registers(CpuVa::new(address), map.bytes);
             }
             self.note_released(&map.note(address));
         }
@@ -316,7 +316,7 @@ impl<P: Platform> SysMm<P> {
             frames,
         });
         if owned {
-            self.platform.driver().release_mdl(pages.mdl);
+            self.driver().release_mdl(pages.mdl);
         }
         self.note_released(&note);
     }

@@ -7,12 +7,14 @@
 //!
 //! Bits: 63..47 ones, 46..43 kind, 42..23 generation, 22..4 slot, 3..0 zero.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
 use dxgk_abi::{Handle, NtStatus};
 
 use crate::error::CallError;
+use crate::low_resources::{Allocation, LowResources};
 
 /// What a handle names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
@@ -95,11 +97,12 @@ struct Slot<T> {
 pub(crate) struct HandleTable<T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
+    low: Arc<LowResources>,
 }
 
 impl<T> HandleTable<T> {
-    pub(crate) fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
+    pub(crate) fn new(low: Arc<LowResources>) -> Self {
+        Self { slots: Vec::new(), free: Vec::new(), low }
     }
 
     fn encode(slot: u32, generation: u32, kind: HandleKind) -> Handle {
@@ -117,6 +120,9 @@ impl<T> HandleTable<T> {
 
     /// Puts a value in; gives it back when all slots are taken.
     pub(crate) fn insert(&mut self, kind: HandleKind, value: T) -> Result<Handle, T> {
+        if self.low.refuses(Allocation::Handle) {
+            return Err(value);
+        }
         if let Some(index) = self.free.pop()
             && let Some(slot) = self.slots.get_mut(index as usize)
         {
@@ -204,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_stale_handle_is_told_from_a_foreign_one_and_from_nonsense() {
-        let mut table = HandleTable::new();
+        let mut table = HandleTable::new(Arc::default());
         let first = table.insert(HandleKind::MdlPages, 1).expect("room");
         let other = table.insert(HandleKind::MdlMap, 2).expect("room");
         assert_eq!(table.get(first, HandleKind::MdlPages), Ok(&1));
@@ -228,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_slot_whose_generations_are_used_up_is_not_used_again() {
-        let mut table = HandleTable::new();
+        let mut table = HandleTable::new(Arc::default());
         for _ in 0..1 << GENERATION_BITS {
             let handle = table.insert(HandleKind::MdlMap, ()).expect("room");
             table.remove(handle, HandleKind::MdlMap).expect("live");

@@ -30,6 +30,7 @@ mod domain;
 mod error;
 mod handles;
 mod logical;
+mod low_resources;
 mod objects;
 pub mod pages;
 mod platform;
@@ -49,6 +50,7 @@ pub use adapters::{AddedAdapter, Leak, LogicalAdapterId, Resource, ResourceKind}
 pub use callbacks::Caller;
 pub use error::CallError;
 pub use handles::{HandleError, HandleKind};
+pub use low_resources::{Allocation, LowResources};
 pub use pages::PageDatabase;
 pub use platform::Platform;
 pub use policy::Policy;
@@ -68,13 +70,14 @@ impl<P: Platform> SysMm<P> {
     /// A memory manager over `pages`, which the IOMMU driver shares for its table pages.
     #[must_use]
     pub fn new(platform: Arc<P>, pages: Arc<PageDatabase<P>>, policy: Policy) -> Self {
+        let records = objects::Records::new(Arc::clone(pages.shared_low_resources()));
         Self {
             platform,
             pages,
             policy,
             numbers: AtomicU64::new(1),
             failed_invalidations: AtomicU64::new(0),
-            records: Mutex::new(objects::Records::new()),
+            records: Mutex::new(records),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::adapters::Resource;
 use crate::domain::{Domain, Placement};
 use crate::error::CallError;
 use crate::handles::{HandleError, HandleKind, HandleTable};
+use crate::low_resources::LowResources;
 use crate::platform::Platform;
 use crate::record::ObjectNote;
 
@@ -172,9 +173,9 @@ impl<P: Platform> Place<P> {
 }
 
 impl<P: Platform> Records<P> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(low: Arc<LowResources>) -> Self {
         Self {
-            handles: HandleTable::new(),
+            handles: HandleTable::new(low),
             logical: Vec::new(),
             adapters: 0,
             adls: BTreeMap::new(),

@@ -66,7 +66,8 @@ impl<P: Platform> SysMm<P> {
                     return Err(NtStatus::INVALID_PARAMETER.into());
                 }
                 let space = self.logical_space(&records, logical.0, end);
-                Domain::Remapping(Arc::new(RemappedDomain::new(domain, space)))
+                let low = Arc::clone(self.pages.shared_low_resources());
+                Domain::Remapping(Arc::new(RemappedDomain::new(domain, space, low)))
             }
         };
         if let Err(error) = map_all(&mut records, logical.0, &domain) {

@@ -110,7 +110,7 @@ impl<P: Platform> SysMm<P> {
         let made = self.make_adl(args, &wanted);
         made.map_err(|NotEntered { error, reachable, prepared }| {
             if let Some(unused) = prepared {
-                self.platform.driver().release_adl(unused.adl);
+                self.driver().release_adl(unused.adl);
             }
             let mut records = self.records.lock();
             records.unreserve_adl(args.adapter_memory_object, wanted.physical, reachable);
@@ -138,7 +138,7 @@ impl<P: Platform> SysMm<P> {
                 numbers => AdlShape::Pages(numbers),
             };
             let first = numbers.first().map(|(base, _)| *base)?;
-            let adl = self.platform.driver().build_adl(shape).ok()?;
+            let adl = self.driver().build_adl(shape).ok()?;
             Some(AllocatedAdl { adl, contiguous: matches!(shape, AdlShape::Contiguous { .. }), first })
         };
         self.map_and_enter(
@@ -197,7 +197,7 @@ impl<P: Platform> SysMm<P> {
             placement: adl.placement,
             frames: Frames::Borrowed,
         });
-        self.platform.driver().release_adl(CpuVa::new(at));
+        self.driver().release_adl(CpuVa::new(at));
         self.note_released(&note);
         let mut records = self.records.lock();
         records.unreserve_adl(adapter_memory, physical, !confirmed);

@@ -71,11 +71,11 @@ impl<P: Platform> SysMm<P> {
         if args.mdl.is_null() {
             return Err(INVALID);
         }
-        let header = self.platform.driver().mdl_header(mdl).map_err(|_| INVALID)?;
+        let header = self.driver().mdl_header(mdl).map_err(|_| INVALID)?;
         let count = checked_page_count(&header)?;
         let mut list: Vec<PageRun> = Vec::new();
         let mut numbers_are_pages = true;
-        let read = self.platform.driver().mdl_pages(mdl, count, &mut |page| {
+        let read = self.driver().mdl_pages(mdl, count, &mut |page| {
             numbers_are_pages &= page.get() <= HIGHEST_PAGE;
             runs::push(&mut list, page.get(), 1);
         });

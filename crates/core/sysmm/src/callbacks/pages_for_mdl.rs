@@ -142,7 +142,7 @@ impl<P: Platform> SysMm<P> {
         let object = self.object_number();
         let give_back =
             |confirmed| self.give_back(object, place.logical, Frames::Owned(Arc::clone(&runs)), confirmed);
-        let Ok(mdl) = self.platform.driver().build_mdl(&runs) else {
+        let Ok(mdl) = self.driver().build_mdl(&runs) else {
             give_back(true);
             return Err(NtStatus::INSUFFICIENT_RESOURCES.into());
         };
@@ -171,7 +171,7 @@ impl<P: Platform> SysMm<P> {
         match entered {
             Ok(memory_handle) => Ok(PagesForMdl { memory_handle, mdl }),
             Err(NotEntered { error, reachable, .. }) => {
-                self.platform.driver().release_mdl(mdl);
+                self.driver().release_mdl(mdl);
                 give_back(!reachable);
                 Err(error)
             }

@@ -86,7 +86,7 @@ impl<P: Platform> SysMm<P> {
         } else {
             let base = PhysAddr::new(args.translated_address);
             let window = RegisterWindow { base, bytes, cache, owner };
-            self.platform.driver().map_registers(window).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?
+            self.driver().map_registers(window).map_err(|_| NtStatus::INSUFFICIENT_RESOURCES)?
         };
         let object = self.object_number();
         let list = if args.in_io_space { ListRef::default() } else { self.note_list(&[window_pages(args)]) };
@@ -96,7 +96,7 @@ impl<P: Platform> SysMm<P> {
         if let Err(error) = records.place(device) {
             drop(records);
             if kind != ObjectKind::PortMap {
-                self.platform.driver().unmap_registers(address, bytes);
+                self.driver().unmap_registers(address, bytes);
             }
             return Err(error);
         }
@@ -127,7 +127,7 @@ impl<P: Platform> SysMm<P> {
         }
         drop(records);
         if map.kind != ObjectKind::PortMap {
-            self.platform.driver().unmap_registers(address, map.bytes);
+            self.driver().unmap_registers(address, map.bytes);
         }
         let note: ObjectNote = map.note(address.get());
         self.note_released(&note);

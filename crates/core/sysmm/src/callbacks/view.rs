@@ -57,7 +57,7 @@ impl<P: Platform> SysMm<P> {
         drop(records);
 
         let part = runs::slice(&list, first, pages);
-        let mapped = self.platform.driver().map_view(&part, cache, ViewOwner::Kernel);
+        let mapped = self.driver().map_view(&part, cache, ViewOwner::Kernel);
         let Ok(base) = mapped else {
             self.forget_view(handle);
             return Err(NtStatus::INSUFFICIENT_RESOURCES.into());
@@ -107,7 +107,7 @@ impl<P: Platform> SysMm<P> {
 
     /// Ends a view that has left the records but is still counted on its object.
     pub(crate) fn end_view(&self, base: u64, view: &View) {
-        self.platform.driver().unmap_view(CpuVa::new(base), view.bytes);
+        self.driver().unmap_view(CpuVa::new(base), view.bytes);
         self.note_released(&view.note(base));
         self.forget_view(view.physical);
     }

@@ -9,6 +9,7 @@ use lock_api::Mutex;
 
 use super::{ACCESS, Cleared, MapFailure, map_status, sync_cleared};
 use crate::logical::{LogicalRun, LogicalSpace};
+use crate::low_resources::{Allocation, LowResources};
 use crate::platform::Platform;
 use crate::runs;
 
@@ -16,11 +17,12 @@ use crate::runs;
 pub(crate) struct RemappedDomain<P: Platform> {
     ops: Arc<dyn DomainOps>,
     space: Mutex<P::RawMutex, LogicalSpace>,
+    low: Arc<LowResources>,
 }
 
 impl<P: Platform> RemappedDomain<P> {
-    pub(crate) fn new(ops: Arc<dyn DomainOps>, space: LogicalSpace) -> Self {
-        Self { ops, space: Mutex::new(space) }
+    pub(crate) fn new(ops: Arc<dyn DomainOps>, space: LogicalSpace, low: Arc<LowResources>) -> Self {
+        Self { ops, space: Mutex::new(space), low }
     }
 
     pub(crate) fn id(&self) -> DomainId {
@@ -34,7 +36,8 @@ impl<P: Platform> RemappedDomain<P> {
     /// Maps the list at fresh addresses, all or nothing. The lock is held for the choice of addresses only.
     pub(crate) fn map(&self, list: &[PageRun], contiguous: bool) -> Result<Vec<LogicalRun>, MapFailure> {
         let pages = total_pages(list);
-        let room = self.space.lock().allocate(pages, contiguous);
+        let refused = self.low.refuses(Allocation::LogicalRange);
+        let room = if refused { None } else { self.space.lock().allocate(pages, contiguous) };
         let pieces = room.ok_or(MapFailure { status: NtStatus::INSUFFICIENT_RESOURCES, reachable: false })?;
         let mut skip = 0;
         for (index, piece) in pieces.iter().enumerate() {

@@ -22,6 +22,7 @@ use lock_api::Mutex;
 pub use request::{Layout, OutOfPages, PageOwner, PageRequest};
 pub use store::PageListError;
 
+use crate::low_resources::{Allocation, LowResources};
 use crate::platform::Platform;
 use crate::policy::{Policy, Scatter};
 use store::Store;
@@ -53,6 +54,7 @@ pub struct PageDatabase<P: Platform> {
     platform: Arc<P>,
     poison: Option<u64>,
     scatter: Scatter,
+    low: Arc<LowResources>,
     store: Mutex<P::RawMutex, Store>,
 }
 
@@ -70,7 +72,23 @@ impl<P: Platform> PageDatabase<P> {
     #[must_use]
     pub fn new(platform: Arc<P>, policy: &Policy) -> Arc<Self> {
         let store = Store::new(platform.memory().ranges(), policy.seed);
-        Arc::new(Self { platform, poison: policy.poison, scatter: policy.scatter, store: Mutex::new(store) })
+        Arc::new(Self {
+            platform,
+            poison: policy.poison,
+            scatter: policy.scatter,
+            low: Arc::default(),
+            store: Mutex::new(store),
+        })
+    }
+
+    /// What makes internal allocations fail; the memory manager shares it.
+    #[must_use]
+    pub fn low_resources(&self) -> &LowResources {
+        &self.low
+    }
+
+    pub(crate) fn shared_low_resources(&self) -> &Arc<LowResources> {
+        &self.low
     }
 
     /// Takes pages, all that are asked for or none. The list is in the order in which they are to be used.
@@ -78,7 +96,7 @@ impl<P: Platform> PageDatabase<P> {
     /// # Errors
     /// [`OutOfPages`].
     pub fn allocate(&self, request: &PageRequest, owner: PageOwner) -> Result<Vec<PageRun>, OutOfPages> {
-        if request.pages == 0 {
+        if request.pages == 0 || self.low.refuses(Allocation::Pages) {
             return Err(OutOfPages);
         }
         let runs = self.store.lock().select(request, self.scatter, owner.into()).ok_or(OutOfPages)?;
@@ -151,6 +169,9 @@ impl<P: Platform> PageDatabase<P> {
 
 impl<P: Platform> FrameSource for PageDatabase<P> {
     fn take_frame(&self) -> Option<Pfn> {
+        if self.low.refuses(Allocation::TablePage) {
+            return None;
+        }
         let request = PageRequest { layout: Layout::FewRuns, ..PageRequest::anywhere(1) };
         let runs = self.store.lock().select(&request, Scatter::Dense, PageState::Table)?;
         self.fill(&runs, 0);
