@@ -100,6 +100,10 @@ pub(crate) struct TallyReport {
     pub(crate) shared_data_traps: u64,
     pub(crate) register_traps: u64,
     pub(crate) privileged_traps: u64,
+    /// Moves from and to cr8 in the driver's code.
+    pub(crate) level_rewritten: u32,
+    /// Those that were found at load and left to the trap.
+    pub(crate) level_not_rewritten: u32,
     pub(crate) level_traps: u64,
     pub(crate) guard_traps: u64,
     pub(crate) exceptions: u64,
@@ -216,6 +220,8 @@ impl Report {
                 shared_data_traps: tally.shared_data,
                 register_traps: tally.registers,
                 privileged_traps: tally.privileged,
+                level_rewritten: tally.level_patched,
+                level_not_rewritten: tally.level_left,
                 level_traps: tally.level,
                 guard_traps: tally.guards,
                 exceptions: tally.exceptions,

@@ -95,12 +95,14 @@ fn render_life(report: &Report, style: Style) -> String {
         line(
             &mut out,
             &format!(
-                "  {} boundaries; traps: {} registers, {} privileged, {} cr8, {} shared data ({} sites rewritten), {} guards; \
-                 {} exceptions, {} handled by the driver",
+                "  {} boundaries; traps: {} registers, {} privileged, {} cr8 ({} sites rewritten, {} left), \
+                 {} shared data ({} sites rewritten), {} guards; {} exceptions, {} handled by the driver",
                 tally.boundaries,
                 tally.register_traps,
                 tally.privileged_traps,
                 tally.level_traps,
+                tally.level_rewritten,
+                tally.level_not_rewritten,
                 tally.shared_data_traps,
                 tally.shared_data_rewritten,
                 tally.guard_traps,

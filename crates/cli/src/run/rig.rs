@@ -175,6 +175,8 @@ impl Rig {
             exceptions: traps.exceptions,
             handled: self.processor.run().handled_exceptions(),
             boundaries: boundary(),
+            level_patched: patches.level,
+            level_left: patches.level_left,
         }));
     }
 

@@ -72,10 +72,11 @@ pub(crate) struct Block {
 }
 
 pub(crate) const CAPTURE: usize = offset_of!(Block, capture);
+pub(crate) const IRQL: usize = offset_of!(Block, irql);
 pub(crate) const IN_CALLBACK: usize = offset_of!(Block, in_callback);
 
 const _: () = assert!(offset_of!(Block, self_address) == 0x18);
-const _: () = assert!(offset_of!(Block, irql) == 0x50);
+const _: () = assert!(IRQL == 0x50);
 const _: () = assert!(offset_of!(Block, current_thread) == 0x188);
 const _: () = assert!(CAPTURE == 0x800);
 const _: () = assert!(IN_CALLBACK == 0x850);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::fiber::Slot;
 use crate::layout::{LayoutError, Region};
+use crate::patch::detour::Detours;
 use crate::patch::shared_data::SharedData;
 use crate::processor::Block;
 use crate::seh::Exceptions;
@@ -34,6 +35,7 @@ pub struct Run {
     pub(crate) watches: Watches,
     pub(crate) exceptions: Exceptions,
     pub(crate) shared_data: SharedData,
+    pub(crate) detours: Detours,
     pub(crate) counters: Counters,
 }
 
@@ -73,6 +75,7 @@ impl Run {
             watches: Watches::default(),
             exceptions: Exceptions::default(),
             shared_data: SharedData::default(),
+            detours: Detours::default(),
             counters: Counters::default(),
         };
         run.add_stacks(stacks)?;

@@ -251,5 +251,9 @@ wire! {
         pub handled: u64,
         /// Boundaries passed: the virtual clock at the end.
         pub boundaries: u64,
+        /// Moves from and to cr8 that were rewritten at load.
+        pub level_patched: u32,
+        /// Of those that were found at load, those left to the trap.
+        pub level_left: u32,
     }
 }

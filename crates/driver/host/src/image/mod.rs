@@ -7,7 +7,9 @@
 mod bytes;
 mod callers;
 mod error;
+mod flow;
 mod headers;
+mod level;
 mod link;
 mod special;
 mod survey;
@@ -22,7 +24,8 @@ use headers::{Directory, Headers, Section};
 use crate::guarded;
 use crate::layout::{PAGE_SIZE, Protection, Region, Reservation};
 use crate::modules::{ModuleId, Registration};
-use crate::patch::{Patches, shared_data};
+use crate::patch::{self, Patches, shared_data};
+use crate::run::Run;
 
 /// Finds what a driver imports: module and name to address, code or data. An import by number has the name `#number`.
 pub type Resolver<'a> = dyn FnMut(&str, &str) -> Option<u64> + 'a;
@@ -52,7 +55,7 @@ impl Image {
         link::relocate(&mut bytes, &headers, base)?;
         link::bind(&mut bytes, &headers, resolve)?;
         link::set_cookie(&mut bytes, &headers, base)?;
-        let patches = patch(&mut bytes, &headers);
+        let patches = patch(&mut bytes, &headers, base, region)?;
         let exceptions = headers.directory(Directory::EXCEPTION);
         if let Some((at, size)) = exceptions {
             bytes.slice(at, size).ok_or(LoadError::Directory("exception"))?;
@@ -122,15 +125,58 @@ impl Image {
 }
 
 /// Changes the code for the calling thread's run; nothing where it has none.
-fn patch(bytes: &mut Bytes, headers: &Headers) -> Patches {
+fn patch(bytes: &mut Bytes, headers: &Headers, base: u64, region: &mut Region) -> Result<Patches, LoadError> {
     let mut patches = Patches::default();
-    let Some(run) = crate::run::current() else { return patches };
+    let Some(run) = crate::run::current() else { return Ok(patches) };
     for section in headers.sections.iter().filter(|section| section.executable()) {
         if let Some(code) = bytes.part_mut(section.at, section.memory_bytes) {
             patches.shared_data += shared_data::redirect(code, run);
         }
     }
-    patches
+    patch_level(bytes, headers, base, region, run, &mut patches)?;
+    Ok(patches)
+}
+
+/// Rewrites moves of cr8, to pages behind the image.
+fn patch_level(
+    bytes: &mut Bytes,
+    headers: &Headers,
+    base: u64,
+    region: &mut Region,
+    run: &Run,
+    patches: &mut Patches,
+) -> Result<(), LoadError> {
+    let plan = level::plan(bytes, headers, base);
+    let moves = |window: &level::Window| window.instructions.iter().filter(|it| level::is_level(it)).count();
+    let in_windows = plan.windows.iter().map(moves).sum::<usize>() as u32;
+    patches.level_left = plan.left;
+    if plan.windows.is_empty() {
+        return Ok(());
+    }
+    let pages = region.reserve(patch::level::bytes_for(plan.windows.len()), 0)?;
+    let code = plan.windows.iter().map(|window| &window.instructions);
+    // An instruction that the encoder cannot move, or a jump that does not reach: everything is left as it was.
+    let Ok(rewritten) = patch::level::rewrite(code, pages.address()) else {
+        patches.level_left += in_windows;
+        return Ok(());
+    };
+    pages.commit(0, pages.bytes(), Protection::ReadWrite)?;
+    guarded::write(pages.address(), &rewritten.pages).map_err(|_| LoadError::Unreachable)?;
+    pages.protect(0, pages.bytes(), Protection::ReadExecute)?;
+    for (window, jump) in plan.windows.iter().zip(&rewritten.jumps) {
+        bytes.put(window.at, jump).ok_or(LoadError::Truncated("sections"))?;
+    }
+    run.detours.add(&rewritten.detours);
+    patches.level = in_windows;
+    Ok(())
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        if let Some(run) = crate::run::current() {
+            run.detours.forget(|home| self.memory.contains(home));
+        }
+    }
 }
 
 fn protection(section: &Section) -> Protection {

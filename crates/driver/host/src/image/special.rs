@@ -1,14 +1,12 @@
 //! Instructions that user mode does not execute as the kernel does, and numbers that say what a driver is.
 //!
-//! Only what `.pdata` calls a function is decoded: data among the code would decode to anything. Functions without unwind
-//! information (leaves) are therefore not seen.
+//! Only what `.pdata` calls a function is decoded: data among the code would decode to anything.
 
-use std::collections::BTreeSet;
-
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
+use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 
 use super::bytes::Bytes;
-use super::headers::{Directory, Headers};
+use super::flow::{self, Flow};
+use super::headers::Headers;
 
 /// Start of KUSER_SHARED_DATA in the kernel, and its length.
 const SHARED_DATA: u64 = 0xFFFF_F780_0000_0000;
@@ -81,100 +79,22 @@ pub(super) struct Found {
     pub(super) control_codes: Vec<u32>,
 }
 
-/// The ranges of code that the exception directory names, joined where they touch, and how many entries there are.
-fn functions(image: &Bytes, headers: &Headers) -> (usize, Vec<(u32, u32)>) {
-    let Some((at, size)) = headers.directory(Directory::EXCEPTION) else { return (0, Vec::new()) };
-    let entries = image.slice(at, size).unwrap_or_default().chunks_exact(12);
-    let word = |entry: &[u8], at: usize| entry.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
-    let mut ranges: Vec<(u32, u32)> = entries
-        .filter_map(|entry| Some((word(entry, 0)?, word(entry, 4)?)))
-        .filter(|(start, end)| start < end)
-        .collect();
-    let count = ranges.len();
-    ranges.sort_unstable();
-    let mut joined: Vec<(u32, u32)> = Vec::new();
-    for (start, end) in ranges {
-        match joined.last_mut() {
-            // Only what overlaps: where one function ends the next begins with a whole instruction.
-            Some((_, last)) if start < *last => *last = end.max(*last),
-            _ => joined.push((start, end)),
-        }
-    }
-    (count, joined)
-}
-
-/// Decodes every function along its branches: compilers put jump tables between the instructions. Exception handlers' blocks
-/// that nothing jumps to are not seen.
+/// Looks at every instruction of every function.
 pub(super) fn look(image: &Bytes, headers: &Headers) -> Found {
-    let (count, ranges) = functions(image, headers);
+    let (count, ranges) = flow::functions(image, headers);
     let mut found = Found { functions: count, special: Vec::new(), control_codes: Vec::new() };
     for (start, end) in ranges {
-        let Some(code) = image.slice(start, end - start) else { continue };
-        walk(code, start, end, &mut |instruction| {
+        for (at, instruction) in &Flow::of(image, start, end).instructions {
             if let Some(kind) = classify(instruction) {
-                found.special.push(SpecialInstruction { at: instruction.ip() as u32, kind });
+                found.special.push(SpecialInstruction { at: *at, kind });
             }
             found.control_codes.extend(control_code(instruction));
-        });
+        }
     }
     found.special.sort_unstable_by_key(|special| special.at);
     found.control_codes.sort_unstable();
     found.control_codes.dedup();
     found
-}
-
-/// Visits each instruction of a function that its first one leads to, once.
-fn walk(code: &[u8], start: u32, end: u32, visit: &mut dyn FnMut(&Instruction)) {
-    let mut seen: BTreeSet<u32> = BTreeSet::new();
-    let mut to_do = vec![start];
-    while let Some(at) = to_do.pop() {
-        let Some(rest) = at.checked_sub(start).and_then(|offset| code.get(offset as usize..)) else {
-            continue;
-        };
-        let mut decoder = Decoder::with_ip(64, rest, at.into(), DecoderOptions::NONE);
-        let mut instruction = Instruction::default();
-        while decoder.can_decode() {
-            decoder.decode_out(&mut instruction);
-            if instruction.is_invalid() || !seen.insert(instruction.ip() as u32) {
-                break;
-            }
-            visit(&instruction);
-            let inside = |target: u64| u32::try_from(target).ok().filter(|at| (start..end).contains(at));
-            match instruction.flow_control() {
-                FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch => {
-                    to_do.extend(inside(instruction.near_branch_target()));
-                }
-                _ => {
-                    let table = instruction.is_ip_rel_memory_operand();
-                    let table = table.then(|| inside(instruction.ip_rel_memory_address())).flatten();
-                    if let Some(table) = table.filter(|_| instruction.mnemonic() == Mnemonic::Lea) {
-                        to_do.extend(table_targets(code, start, end, table, table));
-                    }
-                    if let Some(table) = inside(instruction.memory_displacement64())
-                        && instruction.memory_index_scale() == 4
-                    {
-                        to_do.extend(table_targets(code, start, end, table, 0));
-                    }
-                }
-            }
-            if matches!(
-                instruction.flow_control(),
-                FlowControl::UnconditionalBranch | FlowControl::IndirectBranch | FlowControl::Return
-            ) {
-                break;
-            }
-        }
-    }
-}
-
-/// Where a table of distances from `base` leads, as long as its entries stay in the function.
-fn table_targets(code: &[u8], start: u32, end: u32, table: u32, base: u32) -> Vec<u32> {
-    let entries = code.get((table - start) as usize..).unwrap_or_default().chunks_exact(4);
-    entries
-        .map_while(|entry| entry.try_into().ok().map(u32::from_le_bytes))
-        .map(|distance| base.wrapping_add(distance))
-        .take_while(|target| (start..end).contains(target))
-        .collect()
 }
 
 fn is_shared_data(address: u64) -> bool {

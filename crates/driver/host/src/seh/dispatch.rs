@@ -140,7 +140,8 @@ pub(super) fn resume(run: &Run, context: Context) -> ! {
     if let Some(block) = processor::block() {
         block.in_callback.set(0);
     }
-    let context = context.loadable();
+    let mut context = context.loadable();
+    context.set_rip(crate::patch::detour::abroad(context.rip()));
     // SAFETY: the frames between here and the driver's are those of the dispatcher and own nothing any more.
     unsafe { entry::load(&context) }
 }

@@ -55,7 +55,7 @@ pub(super) fn handle(trap: &mut Interrupted<'_>, run: &Run, by_driver: bool) -> 
         }
         (libc::SIGSYS, _) => Verdict::Stop(StopReason::SystemCall {
             number: trap.address as i64,
-            rip: trap.rip(),
+            rip: trap.registers().rip,
             stack: StackTrace::walk(&trap.registers()),
         }),
         (_, _) => {
@@ -182,6 +182,7 @@ fn code_bytes(rip: u64) -> [u8; 16] {
 
 fn stop(trap: &Interrupted<'_>, code: NtStatus, address: u64, access: Access, note: &'static str) -> Verdict {
     let mut registers = trap.registers();
+    let moved = registers.rip != trap.rip();
     // A fault in a routine that we lend the driver is the fault of its caller.
     leaf::pretend_at_caller(&mut registers);
     Verdict::Stop(StopReason::Exception(Box::new(ExceptionReport {
@@ -190,7 +191,8 @@ fn stop(trap: &Interrupted<'_>, code: NtStatus, address: u64, access: Access, no
         address,
         access,
         stack: StackTrace::walk(&registers),
-        bytes: code_bytes(registers.rip),
+        // What was moved is not there any more.
+        bytes: code_bytes(if moved { trap.rip() } else { registers.rip }),
         registers,
         note,
     })))

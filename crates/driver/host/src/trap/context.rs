@@ -2,6 +2,7 @@
 
 use iced_x86::Register;
 
+use crate::patch::detour;
 use crate::processor::Capture;
 use crate::unwind::Registers;
 
@@ -166,7 +167,7 @@ impl<'a> Interrupted<'a> {
     /// As a thunk would have captured it, had the instruction been a call.
     pub(super) fn capture(&self) -> Capture {
         Capture {
-            return_address: self.rip(),
+            return_address: detour::home(self.rip()),
             rsp: self.gpr(4).wrapping_sub(8),
             rbx: self.gpr(3),
             rbp: self.gpr(5),
@@ -179,10 +180,11 @@ impl<'a> Interrupted<'a> {
         }
     }
 
+    /// The registers as the driver knows them: the instruction is the one in its image.
     pub(super) fn registers(&self) -> Registers {
         Registers {
             gpr: std::array::from_fn(|number| self.gpr(number)),
-            rip: self.rip(),
+            rip: detour::home(self.rip()),
             rflags: self.flags(),
         }
     }

@@ -33,6 +33,7 @@ pub use watch::{
     set_ports,
 };
 
+use crate::patch::detour;
 use crate::processor::{self, Block};
 use crate::run::{self, Run};
 use context::Interrupted;
@@ -212,66 +213,99 @@ fn handle(interrupted: &mut Interrupted<'_>, block: &'static Block, run: &'stati
     }
 }
 
-/// Entered from an interrupted context by [`Interrupted::divert`]: keeps every register, runs the delivery hook, and goes back.
-/// Of the vector registers the low 128 bits are kept; more than that drivers may use only inside KeSaveExtendedProcessorState.
-#[unsafe(naked)]
-extern "sysv64" fn deliver() {
-    std::arch::naked_asm!(
-        "pushfq",
-        "push rax",
-        "push rcx",
-        "push rdx",
-        "push rbx",
-        "push rbp",
-        "push rsi",
-        "push rdi",
-        "push r8",
-        "push r9",
-        "push r10",
-        "push r11",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
-        "mov rbp, rsp",
-        "cld",
-        "sub rsp, 512",
-        "and rsp, -64",
-        "fxsave64 [rsp]",
-        "mov rdi, rbp",
-        "call {body}",
-        "fxrstor64 [rsp]",
-        "mov rsp, rbp",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop r11",
-        "pop r10",
-        "pop r9",
-        "pop r8",
-        "pop rdi",
-        "pop rsi",
-        "pop rbp",
-        "pop rbx",
-        "pop rdx",
-        "pop rcx",
-        "pop rax",
-        "popfq",
-        // The address to go back to, and what `divert` stepped over.
-        "ret {gap}",
-        body = sym deliver_body,
-        gap = const context::DIVERT_GAP - 8,
-    )
+/// Keeps every register, gives `$body` the address of the saved ones and of what is above them, and goes back to the
+/// address that it finds there, `$above` bytes of the stack removed. Of the vector registers the low 128 bits are kept; more
+/// than that drivers may use only inside KeSaveExtendedProcessorState.
+macro_rules! keeping_all {
+    ($first:literal, $body:path, $above:expr) => {
+        std::arch::naked_asm!(
+            $first,
+            "push rax",
+            "push rcx",
+            "push rdx",
+            "push rbx",
+            "push rbp",
+            "push rsi",
+            "push rdi",
+            "push r8",
+            "push r9",
+            "push r10",
+            "push r11",
+            "push r12",
+            "push r13",
+            "push r14",
+            "push r15",
+            "mov rbp, rsp",
+            "cld",
+            "sub rsp, 512",
+            "and rsp, -64",
+            "fxsave64 [rsp]",
+            "mov rdi, rbp",
+            "call {body}",
+            "fxrstor64 [rsp]",
+            "mov rsp, rbp",
+            "pop r15",
+            "pop r14",
+            "pop r13",
+            "pop r12",
+            "pop r11",
+            "pop r10",
+            "pop r9",
+            "pop r8",
+            "pop rdi",
+            "pop rsi",
+            "pop rbp",
+            "pop rbx",
+            "pop rdx",
+            "pop rcx",
+            "pop rax",
+            "popfq",
+            "ret {above}",
+            body = sym $body,
+            above = const $above,
+        )
+    };
 }
 
-/// `saved` points at the registers that [`deliver`] pushed, last first.
-extern "sysv64" fn deliver_body(saved: &[u64; 17]) {
-    let [r15, r14, r13, r12, _, _, _, _, rdi, rsi, rbp, rbx, _, _, _, _, rip_slot] = *saved;
+/// Bytes between the address to go back to and the driver's stack pointer: what `divert` stepped over.
+const ABOVE_DIVERTED: u64 = context::DIVERT_GAP - 8;
+/// Likewise for a rewritten move of cr8: the new level.
+const ABOVE_LOWERED: u64 = 8;
+
+/// Entered from an interrupted context by [`Interrupted::divert`]: runs the delivery hook, and goes back.
+#[unsafe(naked)]
+extern "sysv64" fn deliver() {
+    keeping_all!("pushfq", deliver_body, ABOVE_DIVERTED)
+}
+
+/// Entered from a rewritten move of cr8 that lowered the level, with the flags on the stack, below the address to go back to:
+/// a boundary, as the trap would have been.
+#[unsafe(naked)]
+pub(crate) extern "sysv64" fn lowered() {
+    keeping_all!("", lowered_body, ABOVE_LOWERED)
+}
+
+/// The registers that `keeping_all` pushed, last first, and the address to go back to.
+type Saved = [u64; 17];
+
+extern "sysv64" fn deliver_body(saved: &Saved) {
+    run_delivery_hook(saved, ABOVE_DIVERTED);
+}
+
+extern "sysv64" fn lowered_body(saved: &Saved) {
+    processor::next_boundary();
+    if let Some(run) = run::current() {
+        run.shared_data.update();
+    }
+    run_delivery_hook(saved, ABOVE_LOWERED);
+}
+
+fn run_delivery_hook(saved: &Saved, above: u64) {
+    let [r15, r14, r13, r12, _, _, _, _, rdi, rsi, rbp, rbx, _, _, _, _, back] = *saved;
     let Some(block) = processor::block() else { return };
-    let rsp = (saved.as_ptr() as u64) + 16 * 8 + context::DIVERT_GAP;
+    let rsp = (saved.as_ptr() as u64) + 17 * 8 + above;
     let capture = processor::Capture {
-        return_address: rip_slot,
+        return_address: detour::home(back),
         // A capture's stack pointer points at the return address.
         rsp: rsp - 8,
         rbx,

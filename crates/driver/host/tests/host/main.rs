@@ -6,6 +6,7 @@ mod fibers;
 mod hostile;
 mod image;
 mod layout;
+mod level;
 mod pe;
 mod portable;
 mod registers;
