@@ -29,6 +29,8 @@ pub enum MapError {
     BeyondWidth(LogicalPage),
     /// The format has no such permission (write-only in some formats, none at all in every one).
     Inexpressible(Access),
+    /// The unit caches that pages are absent, and did not answer when told that this one is there now.
+    Unanswered(LogicalPage),
     /// A table is not as this code left it: an entry that decodes to nothing legal, or a table outside RAM.
     Malformed(LogicalPage),
 }
@@ -42,6 +44,9 @@ impl fmt::Display for MapError {
             Self::NotMapped(page) => write!(f, "logical address {} is not mapped", at(page)),
             Self::BeyondWidth(page) => write!(f, "logical address {} is beyond the format's width", at(page)),
             Self::Inexpressible(access) => write!(f, "the format cannot express access {access:?}"),
+            Self::Unanswered(page) => {
+                write!(f, "the IOMMU does not answer, logical address {} stays unmapped", at(page))
+            }
             Self::Malformed(page) => write!(f, "the tables for logical address {} are damaged", at(page)),
         }
     }
@@ -134,7 +139,7 @@ impl fmt::Debug for Attachment {
 
 /// An IOMMU unit, driven.
 pub trait IommuUnit: Send + Sync {
-    /// The unit's name as `--iommu-unit` spells it ("vtd").
+    /// The unit's name as `--iommu-unit` spells it ("vtd", "amdvi").
     fn name(&self) -> &'static str;
 
     /// A new, empty domain.

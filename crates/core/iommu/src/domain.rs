@@ -13,6 +13,9 @@ use lock_api::{Mutex, RawMutex};
 
 /// Who can make a unit forget what it has cached of a domain.
 pub trait Invalidator: Send + Sync {
+    /// Whether the unit may cache that a page is not mapped: then a new mapping needs an invalidation too.
+    fn caches_absent(&self) -> bool;
+
     /// Invalidates a range, and the caches of upper levels for it where `range.tables` says so. Returns when the
     /// unit has said that it is done.
     ///
@@ -80,6 +83,16 @@ impl<F: Format, M: RawMutex> PagedDomain<F, M> {
     }
 }
 
+impl<F: Format, M: RawMutex + Send + Sync> PagedDomain<F, M> {
+    /// Makes a unit that has cached the absence of pages see them. If it does not answer, nothing stays mapped.
+    fn reveal(&self, at: LogicalPage, pages: u64) -> Result<(), MapError> {
+        self.sync(at, pages).or_else(|_| {
+            self.clear(at, pages)?;
+            Err(MapError::Unanswered(at))
+        })
+    }
+}
+
 impl<F: Format, M: RawMutex + Send + Sync> DomainOps for PagedDomain<F, M> {
     fn id(&self) -> DomainId {
         self.id
@@ -97,6 +110,7 @@ impl<F: Format, M: RawMutex + Send + Sync> DomainOps for PagedDomain<F, M> {
             let next = at.checked_add(done).ok_or(MapError::BeyondWidth(at))?;
             let step = self.table.lock().map_step(self.store(), next, &mut cursor, access);
             match step {
+                Ok(0) if self.unit.caches_absent() => return self.reveal(at, done),
                 Ok(0) => return Ok(()),
                 Ok(pages) => done += pages,
                 Err(error) => {

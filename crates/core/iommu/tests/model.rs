@@ -142,8 +142,11 @@ fn an_unmapped_page_stays_reachable_until_the_sync() {
 /// Shows S-ISO-02, S-ISO-03.
 #[test]
 fn random_maps_reach_exactly_what_they_should_with_every_kind_of_invalidation() {
-    for (large_pages, max_address_mask) in [(true, 18), (false, 18), (true, 0)] {
-        let bench = Bench::with(VtdConfig { large_pages, max_address_mask, ..VtdConfig::default() });
+    for (large_pages, max_address_mask, caching_mode) in
+        [(true, 18, false), (false, 18, false), (true, 0, false), (true, 18, true)]
+    {
+        let config = VtdConfig { large_pages, max_address_mask, caching_mode, ..VtdConfig::default() };
+        let bench = Bench::with(config);
         bench.unit.attach(EDU, Attachment::Domain(Arc::clone(&bench.domain))).unwrap();
         let before = bench.frames.taken();
         for frame in DATA..DATA + 4096 {

@@ -18,12 +18,14 @@ mod machine;
 mod none;
 mod pci;
 mod port;
+mod unit;
 mod vtd;
 
 pub use described::{Described, Description};
 pub use edu::{DMA_LATENCY, Edu};
-pub use machine::{BadMachine, Machine, MachineBuilder, UNIT_BASE};
+pub use machine::{BadMachine, Machine, MachineBuilder};
 pub use none::NoRegisters;
 pub use pci::{BarShape, Bus, Device, Identity, PciDevice};
 pub use port::RequesterPort;
+pub use unit::UnitConfig;
 pub use vtd::{VtdConfig, VtdUnit};

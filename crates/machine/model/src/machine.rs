@@ -4,21 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use dxgk_event::EventSink;
-use dxgk_hw::{
-    BarKind, DmaPort, MachineMemory, PAGE_SIZE, PciFunction, PhysAddr, Registers, RequesterId, Width,
-};
+use dxgk_hw::{BarKind, DmaPort, MachineMemory, PciFunction, PhysAddr, Registers, RequesterId, Width};
 use dxgk_shm::DEVICE_HOLE;
 
 use crate::pci::{BarShape, Device, Parts, PciDevice};
 use crate::port::RequesterPort;
-use crate::vtd::{VtdConfig, VtdUnit};
-
-/// Where the unit's registers are: one page, as on QEMU's q35.
-pub const UNIT_BASE: PhysAddr = PhysAddr::new(0xfed9_0000);
+use crate::unit::{Unit, UnitConfig};
 
 /// Memory BARs are assigned upwards from here, and must end before the firmware's and the chipset's addresses.
 const MEMORY_WINDOW: std::ops::Range<u64> = 0xe000_0000..0xfe00_0000;
-const _: () = assert!(MEMORY_WINDOW.start >= DEVICE_HOLE.start && UNIT_BASE.get() < DEVICE_HOLE.end);
+const _: () = assert!(MEMORY_WINDOW.start >= DEVICE_HOLE.start && MEMORY_WINDOW.end < DEVICE_HOLE.end);
 /// Port BARs likewise.
 const PORT_WINDOW: std::ops::Range<u64> = 0xc000..0x1_0000;
 /// Interrupt line of the first function; the others follow, four of them shared as on a PC.
@@ -52,7 +47,7 @@ pub enum BadMachine {
 pub struct MachineBuilder {
     memory: Arc<dyn MachineMemory>,
     events: Arc<dyn EventSink>,
-    unit: VtdConfig,
+    unit: UnitConfig,
     devices: Vec<(RequesterId, String, Box<dyn Device>)>,
 }
 
@@ -60,15 +55,18 @@ pub struct MachineBuilder {
 pub struct Machine {
     memory: Arc<dyn MachineMemory>,
     events: Arc<dyn EventSink>,
-    unit: Arc<VtdUnit>,
+    unit: Arc<dyn Unit>,
+    registers: Arc<dyn Registers>,
+    /// Where the unit's registers are, and how many bytes of them.
+    window: (PhysAddr, u64),
     functions: Vec<Arc<PciDevice>>,
 }
 
 impl MachineBuilder {
-    /// The make of the unit. Its host address width is widened to what the RAM needs.
+    /// The unit and its make. Its host address width is widened to what the RAM needs.
     #[must_use]
-    pub fn unit(mut self, config: VtdConfig) -> Self {
-        self.unit = config;
+    pub fn unit(mut self, config: impl Into<UnitConfig>) -> Self {
+        self.unit = config.into();
         self
     }
 
@@ -87,9 +85,10 @@ impl MachineBuilder {
     pub fn build(self) -> Result<Machine, BadMachine> {
         let highest = self.memory.ranges().last().map_or(0, |range| range.start.get() + (range.bytes - 1));
         let needed = u64::BITS - highest.leading_zeros();
-        let config = VtdConfig { host_address_width: self.unit.host_address_width.max(needed), ..self.unit };
-        let unit = Arc::new(VtdUnit::new(config, Arc::clone(&self.memory)));
-        let mut machine = Machine { memory: self.memory, events: self.events, unit, functions: Vec::new() };
+        let window = self.unit.window();
+        let (unit, registers) = self.unit.build(needed, &self.memory);
+        let (memory, events) = (self.memory, self.events);
+        let mut machine = Machine { memory, events, unit, registers, window, functions: Vec::new() };
         let mut windows = Windows { memory: MEMORY_WINDOW.start, ports: PORT_WINDOW.start };
         for (number, (requester, name, device)) in self.devices.into_iter().enumerate() {
             if machine.functions.iter().any(|function| function.requester() == requester) {
@@ -145,7 +144,7 @@ impl Machine {
     /// Starts a machine with this RAM; what happens in it goes to `events`.
     #[must_use]
     pub fn builder(memory: Arc<dyn MachineMemory>, events: Arc<dyn EventSink>) -> MachineBuilder {
-        MachineBuilder { memory, events, unit: VtdConfig::default(), devices: Vec::new() }
+        MachineBuilder { memory, events, unit: UnitConfig::default(), devices: Vec::new() }
     }
 
     /// The RAM.
@@ -156,8 +155,19 @@ impl Machine {
 
     /// The IOMMU's registers.
     #[must_use]
-    pub fn unit(&self) -> &Arc<VtdUnit> {
-        &self.unit
+    pub fn unit(&self) -> &Arc<dyn Registers> {
+        &self.registers
+    }
+
+    /// Where the IOMMU's registers begin.
+    #[must_use]
+    pub fn unit_base(&self) -> PhysAddr {
+        self.window.0
+    }
+
+    fn unit_offset(&self, at: PhysAddr) -> Option<u64> {
+        let (base, bytes) = self.window;
+        at.get().checked_sub(base.get()).filter(|within| *within < bytes)
     }
 
     /// The functions, in the order in which they were added.
@@ -186,10 +196,10 @@ impl Machine {
     /// Reads device registers by physical address. What nobody decodes reads as all ones.
     #[must_use]
     pub fn read_register(&self, at: PhysAddr, width: Width) -> u64 {
-        if let Some(within) = unit_offset(at) {
+        if let Some(within) = self.unit_offset(at) {
             return match width {
-                Width::Dword if within.is_multiple_of(4) => u64::from(self.unit.read32(within)),
-                Width::Qword if within.is_multiple_of(8) => self.unit.read64(within),
+                Width::Dword if within.is_multiple_of(4) => u64::from(self.registers.read32(within)),
+                Width::Qword if within.is_multiple_of(8) => self.registers.read64(within),
                 _ => width.mask(),
             };
         }
@@ -199,10 +209,10 @@ impl Machine {
 
     /// Writes device registers by physical address. What nobody decodes is dropped.
     pub fn write_register(&self, at: PhysAddr, width: Width, value: u64) {
-        if let Some(within) = unit_offset(at) {
+        if let Some(within) = self.unit_offset(at) {
             match width {
-                Width::Dword if within.is_multiple_of(4) => self.unit.write32(within, value as u32),
-                Width::Qword if within.is_multiple_of(8) => self.unit.write64(within, value),
+                Width::Dword if within.is_multiple_of(4) => self.registers.write32(within, value as u32),
+                Width::Qword if within.is_multiple_of(8) => self.registers.write64(within, value),
                 _ => {}
             }
         } else if let Some((function, bar, offset)) = self.decode(false, at.get()) {
@@ -230,8 +240,4 @@ impl Machine {
             Some((function.as_ref(), bar, offset))
         })
     }
-}
-
-fn unit_offset(at: PhysAddr) -> Option<u64> {
-    at.get().checked_sub(UNIT_BASE.get()).filter(|within| *within < PAGE_SIZE)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dxgk_event::{DmaTransfer, Event, EventSink, Fault, FaultReason};
 use dxgk_hw::{DmaError, DmaPort, LogicalAddr, MachineMemory, NotRam, PAGE_SIZE, PhysAddr, RequesterId};
 
-use crate::vtd::{Refusal, VtdUnit};
+use crate::unit::{Refusal, Unit};
 
 /// The requests of one requester. Each call is one transfer and leaves one DMA event; a refused one leaves a fault
 /// event before it.
@@ -14,7 +14,7 @@ use crate::vtd::{Refusal, VtdUnit};
 /// The unit's lock is held over the translation and the copy of each page, never over an event: recording one may
 /// block.
 pub struct RequesterPort {
-    unit: Arc<VtdUnit>,
+    unit: Arc<dyn Unit>,
     memory: Arc<dyn MachineMemory>,
     events: Arc<dyn EventSink>,
     requester: RequesterId,
@@ -31,7 +31,7 @@ struct Progress {
 impl RequesterPort {
     /// A port whose requests leave the device only while `bus_master` is set.
     pub(crate) fn new(
-        unit: Arc<VtdUnit>,
+        unit: Arc<dyn Unit>,
         memory: Arc<dyn MachineMemory>,
         events: Arc<dyn EventSink>,
         requester: RequesterId,
@@ -56,7 +56,7 @@ impl RequesterPort {
                 break;
             };
             let length = (PAGE_SIZE - here.offset()).min(bytes - done);
-            match self.unit.access(self.requester, here, write, |to| copy(to, done, length)) {
+            match self.unit.access(self.requester, here, write, &mut |to| copy(to, done, length)) {
                 Ok(translated) => {
                     progress.translated |= translated;
                     progress.done += length;

@@ -1,6 +1,6 @@
 //! Which descriptors invalidate what (VT-d 6.5.2).
 
-use dxgk_hw::{DomainId, LogicalPage, RequesterId};
+use dxgk_hw::{LogicalPage, RequesterId};
 use dxgk_iopt::vtd::spec::{
     Capability, ContextCacheInvalidate, DescriptorType, Granularity, IotlbInvalidate, IotlbInvalidateAddress,
 };
@@ -34,7 +34,7 @@ pub(super) fn iotlb_domain(capability: Capability, domain: u16) -> Descriptor {
 /// cannot select pages. Fills `out` and returns how many descriptors.
 pub(super) fn iotlb_range(
     capability: Capability,
-    domain: DomainId,
+    domain: u16,
     first: LogicalPage,
     pages: u64,
     tables: bool,
@@ -47,8 +47,7 @@ pub(super) fn iotlb_range(
         let address =
             IotlbInvalidateAddress::new().with_am(am as u8).with_ih(!tables).with_addr(at & ((1 << 52) - 1));
         let Some(slot) = out.get_mut(used) else { break };
-        *slot =
-            [iotlb(capability, Granularity::Selective).with_did(domain.0).into_bits(), address.into_bits()];
+        *slot = [iotlb(capability, Granularity::Selective).with_did(domain).into_bits(), address.into_bits()];
         used += 1;
         at = at.saturating_add(1 << am);
         left -= 1 << am;
@@ -56,7 +55,7 @@ pub(super) fn iotlb_range(
     if left == 0 {
         return used;
     }
-    out[0] = iotlb_domain(capability, domain.0);
+    out[0] = iotlb_domain(capability, domain);
     1
 }
 

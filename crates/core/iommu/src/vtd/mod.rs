@@ -2,8 +2,8 @@
 //!
 //! Source: VT-d Architecture Specification, revision 4.1; the words are in [`dxgk_iopt::vtd::spec`].
 //!
-//! Refused at start, as nothing here would honour it: caching mode (every map would need an invalidation), and
-//! units that need their write buffer flushed.
+//! In caching mode (CAP_REG.CM) every map is followed by an invalidation. Refused at start, as nothing here would
+//! honour it: units that need their write buffer flushed.
 
 mod context;
 mod fault;

@@ -79,7 +79,7 @@ fn starting_blocks_everything_and_changes_one_command_bit_at_a_time() {
 
 #[test]
 fn a_unit_that_lacks_something_is_refused_by_name() {
-    for lacking in [capability().with_sagaw(0b10), capability().with_cm(true), capability().with_rwbf(true)] {
+    for lacking in [capability().with_sagaw(0b10), capability().with_rwbf(true)] {
         let (ram, registers, unit) = bench_with(lacking, 64);
         assert!(matches!(unit, Err(UnitError::Unsupported(_))));
         assert_eq!((ram.free(), registers.commands().len()), (64, 0), "nothing was touched");

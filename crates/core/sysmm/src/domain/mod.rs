@@ -186,6 +186,6 @@ fn map_status(error: dxgk_hw::MapError) -> NtStatus {
             NtStatus::INSUFFICIENT_RESOURCES
         }
         MapError::BeyondWidth(_) | MapError::Inexpressible(_) => NtStatus::INVALID_PARAMETER,
-        MapError::Malformed(_) => NtStatus::UNSUCCESSFUL,
+        MapError::Malformed(_) | MapError::Unanswered(_) => NtStatus::UNSUCCESSFUL,
     }
 }

@@ -18,6 +18,8 @@ pub struct VtdConfig {
     pub iotlb_ways: usize,
     /// Entries of the context cache, from 1.
     pub context_entries: usize,
+    /// Entries of the paging-structure cache; 0 for none.
+    pub structure_entries: usize,
     /// Fault records, 1..=128.
     pub fault_records: usize,
     /// Width of host addresses in bits, 32..=52. Bits of an entry's address at and above it are reserved.
@@ -28,22 +30,26 @@ pub struct VtdConfig {
     pub large_pages: bool,
     /// Whether context entries may let requests pass through.
     pub pass_through: bool,
+    /// Caching mode (CAP_REG.CM): what is absent is cached too, so that making it present needs an invalidation.
+    pub caching_mode: bool,
     /// Highest address mask of a page-selective invalidation, 0..=18 (log2 of pages).
     pub max_address_mask: u8,
 }
 
 impl Default for VtdConfig {
-    /// 64 sets of 4 ways, 64 contexts, 8 fault records, 46-bit host addresses, everything supported.
+    /// 64 sets of 4 ways, 64 contexts, 32 paging structures, 8 fault records, 46-bit host addresses, everything supported.
     fn default() -> Self {
         Self {
             iotlb_sets: 64,
             iotlb_ways: 4,
             context_entries: 64,
+            structure_entries: 32,
             fault_records: 8,
             host_address_width: 46,
             four_levels: true,
             large_pages: true,
             pass_through: true,
+            caching_mode: false,
             max_address_mask: 18,
         }
     }
@@ -55,6 +61,7 @@ impl VtdConfig {
             iotlb_sets: self.iotlb_sets.clamp(1, 1 << 16),
             iotlb_ways: self.iotlb_ways.clamp(1, 1 << 10),
             context_entries: self.context_entries.clamp(1, 1 << 16),
+            structure_entries: self.structure_entries.min(1 << 12),
             fault_records: self.fault_records.clamp(1, 128),
             host_address_width: self.host_address_width.clamp(32, 52),
             max_address_mask: self.max_address_mask.min(18),
@@ -76,6 +83,7 @@ impl VtdConfig {
     pub(super) fn capability(&self) -> Capability {
         Capability::new()
             .with_nd(6)
+            .with_cm(self.caching_mode)
             .with_sagaw(self.sagaw())
             .with_mgaw((self.guest_width() - 1) as u8)
             .with_zlr(true)

@@ -1,10 +1,17 @@
 //! The context cache (manual 6.2.3): decoded context entries by source, tagged with their domain, kept until an
 //! invalidation covers them. Fully associative, round robin.
 
-use super::context::Context;
+use super::context::{Context, NoContext};
+
+/// What a look at the tables gave. Absence is kept in caching mode only, and under domain 0 (6.1).
+type Found = Result<Context, NoContext>;
+
+fn domain_of(found: &Found) -> u16 {
+    found.map_or(0, |context| context.domain)
+}
 
 pub(super) struct ContextCache {
-    entries: Vec<Option<(u16, Context)>>,
+    entries: Vec<Option<(u16, Found)>>,
     victim: usize,
 }
 
@@ -13,18 +20,18 @@ impl ContextCache {
         Self { entries: vec![None; entries], victim: 0 }
     }
 
-    pub(super) fn lookup(&self, source: u16) -> Option<Context> {
-        self.entries.iter().flatten().find(|(of, _)| *of == source).map(|(_, context)| *context)
+    pub(super) fn lookup(&self, source: u16) -> Option<Found> {
+        self.entries.iter().flatten().find(|(of, _)| *of == source).map(|(_, found)| *found)
     }
 
-    pub(super) fn insert(&mut self, source: u16, context: Context) {
+    pub(super) fn insert(&mut self, source: u16, found: Found) {
         let place = self.entries.iter().position(Option::is_none).unwrap_or_else(|| {
             let way = self.victim;
             self.victim = (way + 1) % self.entries.len();
             way
         });
         if let Some(place) = self.entries.get_mut(place) {
-            *place = Some((source, context));
+            *place = Some((source, found));
         }
     }
 
@@ -34,7 +41,7 @@ impl ContextCache {
 
     pub(super) fn invalidate_domain(&mut self, domain: u16) {
         for entry in &mut self.entries {
-            entry.take_if(|(_, context)| context.domain == domain);
+            entry.take_if(|(_, found)| domain_of(found) == domain);
         }
     }
 
@@ -48,7 +55,7 @@ impl ContextCache {
             _ => 0b111,
         };
         for entry in &mut self.entries {
-            entry.take_if(|(of, context)| context.domain == domain && (*of ^ source) & !ignored == 0);
+            entry.take_if(|(of, found)| domain_of(found) == domain && (*of ^ source) & !ignored == 0);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! An Intel VT-d unit in legacy mode, after the Architecture Specification, revision 4.1 (document 329774).
 //!
 //! The parts are the manual's: registers (chapter 11), queue (6.5.2), root and context entries (9.1, 9.3),
-//! second-stage walk (3.7, 9.8), faults (7), context cache and IOTLB (6.2). What the unit does not have, its
-//! capability registers say: scalable mode, interrupt remapping, device TLBs, protected memory regions. It has no
-//! paging-structure cache (permitted: caches are optional).
+//! second-stage walk (3.7, 9.8), faults (7), context cache, paging-structure cache and IOTLB (6.2). What the unit does
+//! not have, its capability registers say: scalable mode, interrupt remapping, device TLBs, protected memory regions.
+//! In caching mode it caches absence.
 //!
 //! One lock is held over a translation and the access that it allows, so that no invalidation completes between
 //! the two.
@@ -12,7 +12,6 @@ mod config;
 mod context;
 mod context_cache;
 mod fault;
-mod iotlb;
 mod queue;
 mod registers;
 mod translate;
@@ -24,7 +23,8 @@ use dxgk_hw::{LogicalAddr, MachineMemory, NotRam, PhysAddr, Registers, Requester
 
 pub use config::VtdConfig;
 use registers::RegisterFile;
-pub(crate) use translate::Refusal;
+
+use crate::unit::{Refusal, Unit};
 
 /// The unit. Its registers are reached through [`Registers`], its translation through a
 /// [`RequesterPort`](crate::RequesterPort).
@@ -44,15 +44,15 @@ impl VtdUnit {
         // A panic elsewhere leaves registers that are still registers.
         self.registers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Translates one request, which must not cross a page, and lets `access` happen where it leads, all under the
-    /// unit's lock. The value says whether the address was translated.
-    pub(crate) fn access(
+impl Unit for VtdUnit {
+    fn access(
         &self,
         requester: RequesterId,
         at: LogicalAddr,
         write: bool,
-        access: impl FnOnce(PhysAddr) -> Result<(), NotRam>,
+        access: &mut dyn FnMut(PhysAddr) -> Result<(), NotRam>,
     ) -> Result<bool, Refusal> {
         let mut registers = self.lock();
         let translated = registers.translate(self.memory.as_ref(), requester, at, write)?;

@@ -133,12 +133,27 @@ impl RegisterFile {
 
     /// `false` when the granularity is reserved, or the mask larger than the unit supports.
     pub(super) fn invalidate_iotlb(&mut self, g: Granularity, did: u16, at: IotlbInvalidateAddress) -> bool {
+        let of = |tag| tag == did;
         match g {
             Granularity::Reserved => return false,
-            Granularity::Global => self.iotlb.invalidate_all(),
-            Granularity::Domain => self.iotlb.invalidate_domain(did),
+            Granularity::Global => {
+                self.iotlb.invalidate_all();
+                self.structures.invalidate_all();
+            }
+            Granularity::Domain => {
+                self.iotlb.invalidate_tags(of);
+                self.structures.invalidate_tags(of);
+            }
             Granularity::Selective if at.am() > self.config.max_address_mask => return false,
-            Granularity::Selective => self.iotlb.invalidate_pages(did, at.addr(), at.am()),
+            Granularity::Selective => {
+                let below = (1u64 << at.am()) - 1;
+                let (first, last) = (at.addr() & !below, at.addr() | below);
+                self.iotlb.invalidate_pages(of, first, last);
+                // The hint says that only leaves have changed (6.5.2.3, field IH).
+                if !at.ih() {
+                    self.structures.invalidate_pages(of, first, last);
+                }
+            }
         }
         true
     }

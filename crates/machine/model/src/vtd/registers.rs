@@ -9,8 +9,8 @@ use dxgk_iopt::vtd::spec::{
 use super::config::{FAULT_RECORDS, IOTLB_REGISTERS, REGISTER_BYTES, VtdConfig};
 use super::context_cache::ContextCache;
 use super::fault::FaultLog;
-use super::iotlb::Iotlb;
 use super::queue::Queue;
+use crate::unit::{Iotlb, StructureCache};
 
 /// IECTL_REG.IM, set after reset.
 const INTERRUPT_MASKED: u32 = 1 << 31;
@@ -26,7 +26,8 @@ const ROOT_ADDRESS_BITS: u64 = !0xfff | 0b11 << 10;
 pub(super) struct RegisterFile {
     pub config: VtdConfig,
     pub contexts: ContextCache,
-    pub iotlb: Iotlb,
+    pub iotlb: Iotlb<u16>,
+    pub structures: StructureCache<u16>,
     pub faults: FaultLog,
     pub queue: Queue,
     /// The root table in use: RTADDR_REG as it was when GCMD_REG.SRTP was last written.
@@ -59,6 +60,7 @@ impl RegisterFile {
             config,
             contexts: ContextCache::new(config.context_entries),
             iotlb: Iotlb::new(config.iotlb_sets, config.iotlb_ways),
+            structures: StructureCache::new(config.structure_entries),
             faults: FaultLog::new(config.fault_records),
             queue: Queue::default(),
             root: RootTableAddress::new(),

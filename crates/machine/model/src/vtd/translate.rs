@@ -1,80 +1,16 @@
 //! One request: context, IOTLB, walk, fault.
 
 use dxgk_event::FaultReason as Reason;
-use dxgk_hw::{LogicalAddr, MachineMemory, PhysAddr, RequesterId};
+use dxgk_hw::{LogicalAddr, MachineMemory, RequesterId};
 use dxgk_iopt::vtd::spec::FaultReason;
 
 use super::context::{self, Context, Target};
 use super::registers::RegisterFile;
 use super::walk::{self, Stop};
+use crate::unit::{Refusal, Translated};
 
 /// Where interrupt messages go (manual 3.14): never translated, and no memory.
 const INTERRUPT_RANGE: std::ops::Range<u64> = 0xfee0_0000..0xfef0_0000;
-
-/// A request that was let through.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Translated {
-    pub at: PhysAddr,
-    /// Whether tables said so, or the request passed unchanged.
-    pub by_tables: bool,
-    domain: u16,
-    entry: u64,
-    entry_at: u64,
-    level: u8,
-    cached: bool,
-}
-
-/// A request that was not.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Refusal {
-    /// The unit's record; zeros when it made none (reporting disabled, no free record, no fault of the unit's).
-    pub record: [u64; 2],
-    pub reason: Reason,
-    pub entry: u64,
-    pub entry_at: u64,
-    pub level: u8,
-    pub cached: bool,
-    pub domain: u16,
-    pub by_tables: bool,
-}
-
-impl Refusal {
-    /// A request that never met an entry and that no unit recorded.
-    pub(crate) const fn unrecorded(reason: Reason) -> Self {
-        Self {
-            record: [0; 2],
-            reason,
-            entry: 0,
-            entry_at: 0,
-            level: 0,
-            cached: false,
-            domain: 0,
-            by_tables: false,
-        }
-    }
-}
-
-impl Translated {
-    fn unchanged(at: LogicalAddr, domain: u16) -> Self {
-        // The one place where an address is on both sides: nothing translates it.
-        let at = PhysAddr::new(at.get());
-        Self { at, by_tables: false, domain, entry: 0, entry_at: 0, level: 0, cached: false }
-    }
-
-    /// The request led to something that is not memory. The unit has done its part and records nothing.
-    pub(super) fn no_memory(&self) -> Refusal {
-        Refusal {
-            record: [0; 2],
-            reason: Reason::NoMemory,
-            entry: self.entry,
-            entry_at: self.entry_at,
-            level: self.level,
-            cached: self.cached,
-            domain: self.domain,
-            by_tables: self.by_tables,
-        }
-    }
-}
 
 /// The manual's reason in the words of an event.
 fn reason_of(stop: &Stop) -> Reason {
@@ -125,16 +61,16 @@ impl RegisterFile {
     }
 
     fn context_of(&mut self, memory: &dyn MachineMemory, request: Request) -> Result<Context, Refusal> {
-        if let Some(context) = self.contexts.lookup(request.requester.0) {
-            return Ok(context);
-        }
-        match context::find(memory, &self.config, self.root, request.requester) {
-            Ok(context) => {
-                self.contexts.insert(request.requester.0, context);
-                Ok(context)
+        let cached = self.contexts.lookup(request.requester.0);
+        let found = cached.unwrap_or_else(|| {
+            let found = context::find(memory, &self.config, self.root, request.requester);
+            let keep = found.is_ok() || self.config.caching_mode;
+            if keep {
+                self.contexts.insert(request.requester.0, found);
             }
-            Err(none) => Err(self.refuse(request, &none.stop, none.domain, none.quiet, false)),
-        }
+            found
+        });
+        found.map_err(|none| self.refuse(request, &none.stop, none.domain, none.quiet, cached.is_some()))
     }
 
     fn through_tables(
@@ -154,29 +90,28 @@ impl RegisterFile {
                     let code = if request.write { FaultReason::NO_WRITE } else { FaultReason::NO_READ };
                     let (entry, entry_at, level) =
                         (translation.entry, translation.entry_at, translation.level);
-                    let stop = Stop { code, absent: false, entry, entry_at, level };
+                    // Only caching mode keeps what nobody may use.
+                    let absent = !translation.read && !translation.write;
+                    let stop = Stop { code, absent, entry, entry_at, level };
                     return Err(self.refuse(request, &stop, context.domain, context.quiet, true));
                 }
                 translation
             }
             None => {
-                let walked = walk::walk(memory, &self.config, root, levels, address, request.write);
-                let translation = walked
-                    .map_err(|stop| self.refuse(request, &stop, context.domain, context.quiet, false))?;
+                let tables = walk::Tables { domain: context.domain, root, levels };
+                let structures = &mut self.structures;
+                let walked = walk::walk(memory, &self.config, structures, tables, address, request.write);
+                let translation = walked.map_err(|stop| {
+                    if self.config.caching_mode && stop.absent {
+                        self.iotlb.insert(context.domain, address, stop.as_translation());
+                    }
+                    self.refuse(request, &stop, context.domain, context.quiet, false)
+                })?;
                 self.iotlb.insert(context.domain, address, translation);
                 translation
             }
         };
-        let within = address & ((1 << translation.shift) - 1);
-        Ok(Translated {
-            at: PhysAddr::new(translation.base | within),
-            by_tables: true,
-            domain: context.domain,
-            entry: translation.entry,
-            entry_at: translation.entry_at,
-            level: translation.level,
-            cached: hit.is_some(),
-        })
+        Ok(Translated::through(&translation, request.at, context.domain, hit.is_some()))
     }
 
     fn refuse(&mut self, request: Request, stop: &Stop, domain: u16, quiet: bool, cached: bool) -> Refusal {

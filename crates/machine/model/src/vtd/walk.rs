@@ -6,7 +6,7 @@ use dxgk_hw::{MachineMemory, Pfn};
 use dxgk_iopt::vtd::spec::{FaultReason, SecondStageEntry};
 
 use super::config::VtdConfig;
-use super::iotlb::Translation;
+use crate::unit::{Below, StructureCache, Translation};
 
 /// A table entry that ended a walk, and why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +21,14 @@ pub(super) struct Stop {
     pub entry_at: u64,
     /// Its level, 1 = leaf table, 0 = root or context table.
     pub level: u8,
+}
+
+impl Stop {
+    /// That there is no page, as the IOTLB keeps it in caching mode (6.1).
+    pub(super) const fn as_translation(&self) -> Translation {
+        let Self { entry, entry_at, level, .. } = *self;
+        Translation { base: 0, shift: 12, read: false, write: false, entry, entry_at, level }
+    }
 }
 
 /// Reads an entry of a table: words `index * words` and on of the frame. `None` when the frame is not RAM.
@@ -42,18 +50,28 @@ fn reserved(config: &VtdConfig, level: u8, leaf: bool) -> u64 {
     }
 }
 
-/// Walks `levels` levels from the table in frame `root`. The input address is already known to fit them.
+/// A tree of tables.
+#[derive(Clone, Copy)]
+pub(super) struct Tables {
+    pub domain: u16,
+    /// Frame of the root table.
+    pub root: u64,
+    pub levels: u8,
+}
+
+/// Walks from the lowest table that `structures` knows, or from the root. The input address is already known to fit
+/// the levels.
 pub(super) fn walk(
     memory: &dyn MachineMemory,
     config: &VtdConfig,
-    root: u64,
-    levels: u8,
+    structures: &mut StructureCache<u16>,
+    tables: Tables,
     address: u64,
     write: bool,
 ) -> Result<Translation, Stop> {
-    let mut table = root;
-    let (mut may_read, mut may_write) = (true, true);
-    let mut level = levels;
+    let top = Below { table: tables.root, level: tables.levels, read: true, write: true };
+    let start = structures.lookup(tables.domain, address).unwrap_or(top);
+    let Below { mut table, mut level, read: mut may_read, write: mut may_write } = start;
     loop {
         let shift = 12 + 9 * (u32::from(level) - 1);
         let index = (address >> shift) as usize & 0x1ff;
@@ -91,5 +109,7 @@ pub(super) fn walk(
         table = entry.addr();
         // Level 1 is always a leaf, so this never reaches 0.
         level -= 1;
+        let below = Below { table, level, read: may_read, write: may_write };
+        structures.insert(tables.domain, address, shift, below);
     }
 }

@@ -239,3 +239,46 @@ fn after_a_completed_invalidation_no_write_lands_any_more() {
         });
     }
 }
+
+#[test]
+fn a_table_taken_out_of_the_tree_is_walked_until_an_invalidation_without_the_leaf_hint() {
+    let rig = Rig::new();
+    let root = rig.attach(5);
+    let (old, new) = (rig.frame(), rig.frame());
+    let table = rig.map(root, 0x1000, old, RW);
+    rig.set(table, 2, old << 12 | RW);
+    rig.load(0x1000).expect("mapped");
+    // Another leaf table takes its place; 0x2000 has never been translated.
+    rig.put(root, 4, 2, 0, 0);
+    rig.put(root, 4, 1, 0x2000, new << 12 | RW);
+    for frame in [old, new] {
+        rig.set(frame, 0, frame);
+    }
+    assert_eq!(rig.load(0x2000), Ok(old), "the old table, from the paging-structure cache");
+    let leaves_only = 1 << 6;
+    rig.invalidate(&[iotlb(3, 5, 0x2000, leaves_only)]);
+    assert_eq!(rig.load(0x2000), Ok(old), "the hint says that no upper level has changed");
+    rig.invalidate(&[iotlb(3, 6, 0x2000, 0)]);
+    rig.invalidate(&[iotlb(3, 5, 1 << 21, 0)]);
+    assert_eq!(rig.load(0x2000), Ok(old), "another domain, another table");
+    rig.invalidate(&[iotlb(3, 5, 0x2000, 0)]);
+    assert_eq!(rig.load(0x2000), Ok(new));
+}
+
+#[test]
+fn in_caching_mode_what_was_absent_stays_absent_until_it_is_invalidated() {
+    let rig = Rig::with(VtdConfig { caching_mode: true, ..VtdConfig::default() });
+    assert_eq!(rig.read64(0x08) >> 7 & 1, 1, "CAP_REG.CM");
+    assert!(rig.load(0x1000).is_err());
+    let root = rig.attach(5);
+    rig.map(root, 0x1000, rig.frame(), RW);
+    assert!(rig.load(0x1000).is_err(), "the absent context entry is cached");
+    rig.invalidate(&[contexts(3, 0, DEVICE.0, 0)]);
+    rig.load(0x1000).expect("mapped");
+    assert!(rig.load(0x3000).is_err());
+    rig.map(root, 0x3000, rig.frame(), RW);
+    assert!(rig.load(0x3000).is_err(), "the absent page is cached");
+    assert!(rig.events.faults().last().is_some_and(|fault| fault.cached == 1));
+    rig.invalidate(&[iotlb(3, 5, 0x3000, 0)]);
+    rig.load(0x3000).expect("mapped");
+}

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use dxgk_event::NoEvents;
 use dxgk_hw::{PciFunction, PhysAddr, RequesterId, Width};
-use dxgk_model::{
-    BadMachine, BarShape, Bus, Device, Edu, Identity, Machine, PciDevice, UNIT_BASE, VtdConfig,
-};
+use dxgk_model::{BadMachine, BarShape, Bus, Device, Edu, Identity, Machine, PciDevice, VtdConfig};
 use dxgk_shm::Ram;
 
 use crate::rig::{DEVICE, Rig};
@@ -87,11 +85,11 @@ fn accesses_outside_the_bar_read_as_all_ones() {
 #[test]
 fn the_units_registers_are_at_their_address() {
     let (rig, _) = rig_and_function();
-    let cap = PhysAddr::new(UNIT_BASE.get() + 8);
+    let cap = PhysAddr::new(rig.machine.unit_base().get() + 8);
     assert_eq!(rig.machine.read_register(cap, Width::Qword), rig.read64(8));
     assert_eq!(rig.machine.read_register(cap, Width::Dword), rig.read64(8) & 0xffff_ffff);
     assert_eq!(rig.machine.read_register(cap, Width::Byte), 0xff);
-    rig.machine.write_register(PhysAddr::new(UNIT_BASE.get() + 0x20), Width::Qword, 0x5000);
+    rig.machine.write_register(PhysAddr::new(rig.machine.unit_base().get() + 0x20), Width::Qword, 0x5000);
     assert_eq!(rig.read64(0x20), 0x5000);
 }
 

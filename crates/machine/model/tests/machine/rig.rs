@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dxgk_event::{DmaTransfer, Event, EventId, EventSink, Fault, ListRef};
-use dxgk_hw::{DmaError, DmaPort, LogicalAddr, MachineMemory, PhysAddr, Registers, RequesterId};
+use dxgk_hw::{DmaError, DmaPort, LogicalAddr, MachineMemory, PhysAddr, RequesterId};
 use dxgk_model::{Edu, Machine, VtdConfig};
 use dxgk_shm::Ram;
 
