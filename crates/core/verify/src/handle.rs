@@ -63,7 +63,7 @@ const WITH_HANDLE: &[ObjectKind] = &[
 impl Verifier {
     /// Whether the call was refused for its handle.
     pub(crate) fn judge_handle(&mut self, call: &Call<'_>, memory: &MemoryCall) -> bool {
-        if call.callback.unimplemented != 0 || call.status() != NtStatus::INVALID_HANDLE {
+        if call.callback.unimplemented != 0 || !refused_for_a_handle(call) {
             return false;
         }
         let adapter = self.adapters.get(call.callback.adapter);
@@ -123,6 +123,16 @@ impl Verifier {
         history.push(self.modules.history(format!("{name} called"), moment));
         let object = known.map(summary);
         Finding { history, object, ..self.told(&HND_001, Severity::Error, moment, message, HND_001.mend) }
+    }
+}
+
+/// GetDeviceInformation says so with the only failure that its page names, which bad pointers have too.
+fn refused_for_a_handle(call: &Call<'_>) -> bool {
+    let information = call.slot() == slot!(get_device_information);
+    match call.status() {
+        NtStatus::INVALID_HANDLE => true,
+        NtStatus::INVALID_PARAMETER => information && call.callback.adapter == u32::MAX,
+        _ => false,
     }
 }
 

@@ -50,6 +50,17 @@ const PASSIVE_ONLY: [usize; 5] = [
     slot!(save_memory_for_hot_update),
 ];
 
+/// Those that work for a whole chain of linked adapters.
+const OF_THE_LEAD: [usize; 7] = [
+    slot!(map_mdl_to_iommu),
+    slot!(unmap_mdl_from_iommu),
+    slot!(pin_frame_buffer_for_save),
+    slot!(pin_frame_buffer_for_save2),
+    slot!(unpin_frame_buffer_for_save),
+    slot!(map_frame_buffer_pointer),
+    slot!(unmap_frame_buffer_pointer),
+];
+
 fn at_level(slot: usize, irql: u8) -> Vec<(&'static str, u64)> {
     let mut run = Run::new(ModeChoice::Isolation);
     run.irql = irql;
@@ -184,10 +195,10 @@ fn null_and_a_number_from_nowhere_are_hnd_001() {
     }
 }
 
-/// Shows S-MMI-02, S-UMI-02.
+/// Shows S-MMI-02, S-UMI-02, S-ISO-63, S-PIN-02, S-PI2-02, S-UPN-02, S-MFB-02, S-UFB-02, S-APM-09.
 #[test]
 fn another_adapters_handle_where_the_leads_is_wanted_is_hnd_002() {
-    for slot in [slot!(map_mdl_to_iommu), slot!(unmap_mdl_from_iommu)] {
+    for slot in OF_THE_LEAD {
         let mut run = Run::new(ModeChoice::Isolation);
         run.emit(Event::Adapter(Adapter {
             handle: 0xffff_8000_0000_0010,

@@ -211,13 +211,16 @@ fn a_physical_address_under_remapping_is_dma_004_with_the_right_address() {
     assert_eq!(places(finding), [0x10, 0x20, 0x40]);
 }
 
+/// Shows S-APM-07, S-ACM-04.
 #[test]
 fn a_physical_address_of_memory_that_is_not_mapped_is_dma_004_too() {
-    let mut run = Run::new(ModeChoice::Remapping);
-    run.at(0x10).create(ObjectKind::Pool, 0x5000_0000_0000, 0, FRAMES);
-    run.refused(0x40, 0x100_000);
-    assert_eq!(run.only().rule.id, "DMA-004");
-    assert!(run.only().message.contains("not mapped for the device at all"), "{}", run.only().message);
+    for kind in [ObjectKind::Pool, ObjectKind::MdlPages, ObjectKind::ContiguousMemory] {
+        let mut run = Run::new(ModeChoice::Remapping);
+        run.at(0x10).create(kind, 0x5000_0000_0000, 0, FRAMES);
+        run.refused(0x40, 0x100_000);
+        assert_eq!(run.only().rule.id, "DMA-004", "{kind:?}");
+        assert!(run.only().message.contains("not mapped for the device at all"), "{}", run.only().message);
+    }
 }
 
 #[test]

@@ -82,6 +82,30 @@ fn capabilities_that_disagree_are_mode_002_and_another_refusal_is_none() {
     assert_eq!(refused(ModeReason::LimitNotMet).found(), []);
 }
 
+/// Shows S-APM-06, S-ACM-03, S-IOC-01, S-ISO-22, S-ISO-23, S-ISO-79, S-ISO-80, S-RHDA-05, S-SHUA-02.
+#[test]
+fn each_of_the_seven_routines_that_bypass_the_port_is_found_by_its_name() {
+    let claiming = Told { iommu_caps: ISOLATION, ..Told::new(ModeChoice::Passthrough) };
+    for (name, severity) in [
+        ("MmAllocateContiguousMemory", Severity::Error),
+        ("MmAllocateContiguousMemorySpecifyCache", Severity::Error),
+        ("MmAllocatePagesForMdl", Severity::Error),
+        // The hot-update pages tell drivers to use this one, and the next.
+        ("MmAllocatePagesForMdlEx", Severity::Error),
+        ("MmFreePagesFromMdl", Severity::Warning),
+        ("MmFreeContiguousMemory", Severity::Error),
+        ("MmProbeAndLockPages", Severity::Error),
+    ] {
+        let run = Run::importing(&[name], claiming);
+        let finding = run.only();
+        assert_eq!((finding.rule.id, finding.severity), ("IMP-001", severity), "{name}");
+        assert!(finding.message.contains(name), "{}", finding.message);
+    }
+    for name in ["MmGetPhysicalAddress", "MmMapLockedPagesSpecifyCache", "ExAllocatePool2"] {
+        assert_eq!(Run::importing(&[name], claiming).found(), [], "{name}");
+    }
+}
+
 #[test]
 fn imports_that_bypass_the_port_are_found_of_a_driver_that_claims_isolation() {
     let imports = ["DbgPrint", "MmProbeAndLockPages", "MmAllocatePagesForMdlEx"];

@@ -64,6 +64,8 @@ pub(crate) struct DriverSide {
     pub(crate) mdls: Mutex<BTreeMap<u64, (Mdl, Vec<u64>)>>,
     pub(crate) adls: Mutex<BTreeMap<u64, Laid>>,
     pub(crate) views: Mutex<BTreeMap<u64, (u64, u64)>>,
+    /// How each view and register window was to be made.
+    pub(crate) made: Mutex<Vec<(CacheType, ViewOwner)>>,
 }
 
 impl DriverSide {
@@ -135,9 +137,10 @@ impl DriverMemory for DriverSide {
         self.adls.lock().expect("unpoisoned").remove(&adl.get());
     }
 
-    fn map_view(&self, runs: &[PageRun], _cache: CacheType, _owner: ViewOwner) -> Result<CpuVa, NoRoom> {
+    fn map_view(&self, runs: &[PageRun], cache: CacheType, owner: ViewOwner) -> Result<CpuVa, NoRoom> {
         let bytes = total_pages(runs) * PAGE_SIZE;
         let at = self.address(bytes)?;
+        self.made.lock().expect("unpoisoned").push((cache, owner));
         let first = runs.first().map_or(0, |run| run.start.get());
         self.views.lock().expect("unpoisoned").insert(at, (bytes, first));
         Ok(CpuVa::new(at))
@@ -150,6 +153,7 @@ impl DriverMemory for DriverSide {
 
     fn map_registers(&self, window: RegisterWindow) -> Result<CpuVa, NoRoom> {
         let at = self.address(window.bytes)? + window.base.offset();
+        self.made.lock().expect("unpoisoned").push((window.cache, window.owner));
         self.views.lock().expect("unpoisoned").insert(at, (window.bytes, window.base.get()));
         Ok(CpuVa::new(at))
     }

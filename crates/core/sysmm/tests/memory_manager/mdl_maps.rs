@@ -77,6 +77,21 @@ fn what_is_unmapped_is_what_was_mapped_and_not_what_the_mdl_says_by_then() {
     assert_eq!(run.domain.reachable(), Vec::<u64>::new());
 }
 
+/// Shows S-MMI-07, S-MMI-08.
+#[test]
+fn an_mdl_that_is_gone_by_the_time_of_the_unmap_leaves_nothing_mapped() {
+    let run = Run::new(Kind::Isolation);
+    let pool = run.pages.allocate(&PageRequest::anywhere(3), PageOwner::Kernel).expect("room");
+    let list: Vec<u64> = pages(&pool).collect();
+    let mdl = run.machine.driver.own_mdl(mdl_header(3, MdlFlags::PAGES_LOCKED), &list);
+    let handle = map(&run, mdl);
+    run.machine.driver.mdls.lock().expect("unpoisoned").remove(&mdl);
+    unmap(&run, handle);
+    assert_eq!(run.domain.reachable(), Vec::<u64>::new());
+    assert_eq!(run.pages.release(&pool, PageOwner::Kernel), Ok(3));
+    run.assert_balanced();
+}
+
 /// Shows S-MMI-08.
 #[test]
 fn a_page_freed_while_mapped_is_nobodys_until_the_unmap() {
