@@ -1,6 +1,7 @@
 //! PCI functions as a port driver sees them.
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::PhysAddr;
 
@@ -139,7 +140,26 @@ pub trait PciFunction: Send + Sync {
     /// Whether the function asserts its interrupt now (INTx level).
     fn interrupt_pending(&self) -> bool;
 
+    /// The processor takes the interrupt: the driver's routine is called next. What it gives is passed back to
+    /// [`interrupt_served`](Self::interrupt_served). A line that the driver lowers through registers needs neither.
+    fn interrupt_taken(&self) -> u64 {
+        0
+    }
+
+    /// The driver's routine for the interrupt that was `taken` has returned.
+    fn interrupt_served(&self, taken: u64) {
+        let _ = taken;
+    }
+
     /// Lets the device's own time run up to `now` (boundaries, see [`Clock`](crate::Clock)): transfers that are
     /// due are made.
     fn advance(&self, now: u64);
+
+    /// Nothing can happen in the machine but what devices do by themselves. A device that lives in real time (in
+    /// another process) is given up to `most` of it: whether it did something. Others have no time but boundaries,
+    /// and answer at once.
+    fn wait(&self, most: Duration) -> bool {
+        let _ = most;
+        false
+    }
 }

@@ -17,7 +17,7 @@ use crate::limits;
 use crate::mappings::{KnownMapping, Nearest, Reach};
 use crate::objects::Known;
 use crate::rules::{DMA_001, DMA_002, DMA_003, DMA_004, Rule};
-use crate::words::{describe, summary, the};
+use crate::words::{describe, rang, summary, the};
 use crate::{Moment, RungDoorbell, Verifier};
 
 /// A mapping is named as the neighbour of an address up to this distance in pages: 16 MiB.
@@ -339,12 +339,7 @@ impl Verifier {
     /// The doorbell that told the device to do it.
     fn rung(&self, access: &Access<'_>) -> Option<HistoryEntry> {
         let rung = access.rung?;
-        let doorbell = &rung.doorbell;
-        let what = format!(
-            "the device was given address {:#x} for {:#x} bytes, through the register at {:#x}",
-            doorbell.address, doorbell.bytes, doorbell.register
-        );
-        Some(self.modules.history(what, &rung.at))
+        Some(self.modules.history(rang(&rung.doorbell), &rung.at))
     }
 
     fn name(&self, object: u64) -> String {

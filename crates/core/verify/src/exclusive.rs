@@ -16,6 +16,7 @@ use crate::calls::Call;
 use crate::finding::{Finding, SameAct, Severity};
 use crate::limits;
 use crate::rules::{EXCL_001, EXCL_002};
+use crate::words::rang;
 use crate::{Moment, Verifier};
 
 /// A window, from its begin on.
@@ -94,11 +95,7 @@ impl Verifier {
             let begun = self.modules.history("DxgkDdiBeginExclusiveAccess called", &window.begun);
             let mut history = Vec::from([begun]);
             if let Some(rung) = rung {
-                let told = format!(
-                    "the device was given address {:#x} for {:#x} bytes, through the register at {:#x}",
-                    rung.doorbell.address, rung.doorbell.bytes, rung.doorbell.register
-                );
-                history.push(self.modules.history(told, &rung.at));
+                history.push(self.modules.history(rang(&rung.doorbell), &rung.at));
                 history.sort_by_key(|entry| entry.boundary);
             }
             Finding { history, ..self.told(&EXCL_001, Severity::Error, &place, message, EXCL_001.mend) }

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use dxgk_event::ObjectKind;
+use dxgk_event::{Doorbell, ObjectKind};
 
 use crate::finding::ObjectSummary;
 use crate::objects::Known;
@@ -45,6 +45,17 @@ pub(crate) fn giving_back(kind: ObjectKind) -> &'static str {
         ObjectKind::Pool | ObjectKind::Mdl | ObjectKind::MmMemory | ObjectKind::MmMapping => {
             "the routine that belongs to its allocation"
         }
+    }
+}
+
+/// What the driver told a device before it acted.
+pub(crate) fn rang(doorbell: &Doorbell) -> String {
+    let Doorbell { register, address, bytes, .. } = doorbell;
+    match bytes {
+        0 => format!("{address:#x} was written to the register at {register:#x}, the last write before it"),
+        _ => format!(
+            "the device was given address {address:#x} for {bytes:#x} bytes, through the register at {register:#x}"
+        ),
     }
 }
 

@@ -191,7 +191,7 @@ impl Device for Edu {
         vec![BarShape { index: BAR, kind: BarKind::Memory { prefetchable: false }, size: BAR_BYTES }]
     }
 
-    fn read(&mut self, _bar: u8, offset: u64, width: Width) -> u64 {
+    fn read(&mut self, _bar: u8, offset: u64, width: Width, _bus: &Bus<'_>) -> u64 {
         if !decoded(offset, width) {
             return u64::MAX;
         }

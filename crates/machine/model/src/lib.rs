@@ -25,7 +25,7 @@ pub use described::{Described, Description};
 pub use edu::{DMA_LATENCY, Edu};
 pub use machine::{BadMachine, Machine, MachineBuilder};
 pub use none::NoRegisters;
-pub use pci::{BarShape, Bus, Device, Identity, PciDevice};
+pub use pci::{BarShape, Bus, Capability, Device, Identity, Outside, PciDevice};
 pub use port::RequesterPort;
 pub use unit::UnitConfig;
 pub use vtd::{VtdConfig, VtdUnit};

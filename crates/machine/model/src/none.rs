@@ -25,7 +25,7 @@ impl Device for NoRegisters {
         Vec::new()
     }
 
-    fn read(&mut self, _bar: u8, _offset: u64, _width: Width) -> u64 {
+    fn read(&mut self, _bar: u8, _offset: u64, _width: Width, _bus: &Bus<'_>) -> u64 {
         u64::MAX
     }
 

@@ -25,9 +25,9 @@ wire! {
     pub struct Doorbell {
         /// Physical address of the register.
         pub register: u64,
-        /// The address that the device was given.
+        /// The address that the device was given; the value written, where `bytes` is 0.
         pub address: u64,
-        /// Bytes to transfer.
+        /// Bytes to transfer; 0: not known, the write may be a doorbell.
         pub bytes: u64,
         /// Requester id.
         pub requester: u16,

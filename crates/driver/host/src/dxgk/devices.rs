@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use dxgk_event::{Event, EventSink, RegisterAccess};
 use dxgk_hw::{BarKind, CacheType, CpuVa, PAGE_SIZE, PciFunction, PhysAddr, Width};
@@ -21,6 +22,8 @@ use crate::trap::{RegisterTarget, add_window, remove_window};
 const LONGEST_STALL: u64 = 10_000;
 /// 100 ns units in one boundary of a stall.
 const UNITS_A_BOUNDARY: u64 = HUNDREDS_PER_BOUNDARY;
+/// How long a device that lives in real time may do nothing while all threads wait (our choice).
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The devices of a run.
 pub struct Devices {
@@ -189,5 +192,12 @@ impl TimePassing for Devices {
         let quiet = !self.any_line();
         self.passed(UNITS_A_BOUNDARY);
         quiet && self.any_line()
+    }
+
+    fn wait_outside(&self, most: Option<u64>) -> Option<u64> {
+        let most = most.map_or(LONGEST_WAIT, |most| Duration::from_nanos(most.saturating_mul(100)));
+        let begun = Instant::now();
+        let acted = self.functions.iter().any(|function| function.wait(most.min(LONGEST_WAIT)));
+        acted.then(|| u64::try_from(begun.elapsed().as_nanos() / 100).unwrap_or(u64::MAX))
     }
 }

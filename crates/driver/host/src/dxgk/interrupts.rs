@@ -56,8 +56,11 @@ impl PortState {
         pending
             .iter()
             .map(|adapter| {
-                self.call_at(DEVICE_LEVEL, both!(interrupt_routine), adapter, &[adapter.context, 0]) & 0xff
-                    != 0
+                let taken = adapter.function.interrupt_taken();
+                let answer =
+                    self.call_at(DEVICE_LEVEL, both!(interrupt_routine), adapter, &[adapter.context, 0]);
+                adapter.function.interrupt_served(taken);
+                answer & 0xff != 0
             })
             .fold(false, |any, taken| any | taken)
     }

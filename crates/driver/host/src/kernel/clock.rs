@@ -39,6 +39,12 @@ impl Clock {
         self.skipped.fetch_add(hundreds.saturating_sub(counted), Ordering::Relaxed);
     }
 
+    /// The driver stalls: time passes, and a device that lives in real time gets as much of it, or until it acts.
+    pub(crate) fn stall(&self, hundreds: u64) {
+        self.time.wait_outside(Some(hundreds));
+        self.skip(hundreds);
+    }
+
     /// Asks that time does not pass `deadline` unnoticed.
     pub(crate) fn want(&self, deadline: u64) {
         *lock(&self.deadlines).entry(deadline).or_insert(0) += 1;
@@ -61,6 +67,11 @@ impl Clock {
             return true;
         }
         let nearest = lock(&self.deadlines).keys().next().copied();
+        let left = nearest.map(|nearest| nearest.saturating_sub(self.now()));
+        if let Some(took) = self.time.wait_outside(left) {
+            self.skip(took);
+            return true;
+        }
         let Some(nearest) = nearest else { return false };
         self.skip(nearest.saturating_sub(self.now()));
         true

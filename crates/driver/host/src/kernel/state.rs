@@ -43,6 +43,13 @@ pub trait TimePassing: Send + Sync {
     /// Every thread waits for something other than time. Whether something was brought about (an interrupt delivered, a
     /// device finished) that could wake one.
     fn idle(&self) -> bool;
+
+    /// Gives devices that live in real time up to `most` of it (100 ns units; without one, as long as a device may take at
+    /// all) to do something: how long it took, if one did. Devices that know no time but boundaries get none.
+    fn wait_outside(&self, most: Option<u64>) -> Option<u64> {
+        let _ = most;
+        None
+    }
 }
 
 /// Told when a driver lowers the level: what was held back can be delivered now.

@@ -98,6 +98,6 @@ pub(crate) fn delay(kernel: &Kernel, _mode: u8, _alertable: u8, interval: u64) -
 
 /// KeStallExecutionProcessor: time passes for the device, nobody else runs.
 pub(crate) fn stall(kernel: &Kernel, microseconds: u32) -> Outcome<()> {
-    kernel.clock.skip(u64::from(microseconds) * 10);
+    kernel.clock.stall(u64::from(microseconds) * 10);
     Ok(())
 }

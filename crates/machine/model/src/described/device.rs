@@ -94,7 +94,7 @@ impl Device for Described {
         self.plan.bars.iter().map(|bar| bar.shape).collect()
     }
 
-    fn read(&mut self, bar: u8, offset: u64, width: Width) -> u64 {
+    fn read(&mut self, bar: u8, offset: u64, width: Width, _bus: &Bus<'_>) -> u64 {
         let Some(bar) = self.bar(bar) else { return u64::MAX };
         match bar.content {
             Content::Ram(memory) => self.state.memories.read(memory, offset, width),

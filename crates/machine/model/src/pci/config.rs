@@ -3,19 +3,23 @@
 
 use dxgk_hw::{Bar, BarKind, PhysAddr, Width};
 
-use super::device::{BarShape, Identity};
+use super::device::{BarShape, Capability, Identity};
 
 const COMMAND: usize = 0x04;
 const STATUS: usize = 0x06;
 const BARS: usize = 0x10;
+const CAPABILITIES: usize = 0x34;
+/// First byte behind the header.
+pub(super) const BEHIND_HEADER: u16 = 0x40;
 
 /// Command bits: ports, memory, bus master, interrupt disable.
 const PORTS: u16 = 1 << 0;
 const MEMORY: u16 = 1 << 1;
 const BUS_MASTER: u16 = 1 << 2;
 const NO_INTERRUPT: u16 = 1 << 10;
-/// Status bit: the interrupt line is asserted.
+/// Status bits: the interrupt line is asserted; there is a list of capabilities.
 const INTERRUPT: u8 = 1 << 3;
+const HAS_LIST: u8 = 1 << 4;
 
 pub(super) struct ConfigSpace {
     bytes: [u8; 256],
@@ -24,7 +28,7 @@ pub(super) struct ConfigSpace {
 }
 
 impl ConfigSpace {
-    pub(super) fn new(identity: &Identity, bars: &[BarShape]) -> Self {
+    pub(super) fn new(identity: &Identity, bars: &[BarShape], capabilities: &[Capability]) -> Self {
         let mut space = Self { bytes: [0; 256], writable: [0; 256], shapes: bars.to_vec() };
         space.set(0x00, &identity.vendor.to_le_bytes());
         space.set(0x02, &identity.device.to_le_bytes());
@@ -46,7 +50,22 @@ impl ConfigSpace {
             space.set(at, &kind.to_le_bytes());
             space.allow(at, &(!(shape.size.wrapping_sub(1)) as u32).to_le_bytes());
         }
+        space.list(capabilities);
         space
+    }
+
+    /// Links the capabilities.
+    fn list(&mut self, capabilities: &[Capability]) {
+        let mut link = CAPABILITIES;
+        for capability in capabilities {
+            let at = usize::from(capability.at);
+            self.set(STATUS, &[HAS_LIST]);
+            self.set(link, &[capability.at]);
+            self.set(at, &[capability.id, 0]);
+            self.set(at + 2, &capability.body);
+            self.allow(at + 2, &capability.writable);
+            link = at + 1;
+        }
     }
 
     fn set(&mut self, at: usize, bytes: &[u8]) {
@@ -79,6 +98,16 @@ impl ConfigSpace {
                 *byte = *byte & !mask | new & mask;
             }
         }
+    }
+
+    /// Whether an access is one that configuration space answers: naturally aligned, of up to 4 bytes, and inside.
+    pub(super) fn answers(offset: u16, width: Width) -> bool {
+        Self::range(offset, width).is_some()
+    }
+
+    /// Whether a write at `offset` changes the command register.
+    pub(super) fn is_command(offset: u16) -> bool {
+        usize::from(offset) & !3 == COMMAND && usize::from(offset) < STATUS
     }
 
     fn command(&self) -> u16 {

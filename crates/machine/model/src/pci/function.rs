@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use dxgk_event::EventSink;
 use dxgk_hw::{Bar, BarKind, DmaPort, PciFunction, RequesterId, Width};
 
-use super::config::ConfigSpace;
-use super::device::{Bus, Device};
+use super::config::{BEHIND_HEADER, ConfigSpace};
+use super::device::{Bus, Device, Outside};
 
 /// One function: configuration space, address decoding, bus-master switch and interrupt line around a [`Device`].
 pub struct PciDevice {
@@ -41,7 +42,8 @@ pub(crate) struct Parts {
 
 impl PciDevice {
     pub(crate) fn new(parts: Parts) -> Self {
-        let mut config = ConfigSpace::new(&parts.device.identity(), &parts.device.bars());
+        let device = &parts.device;
+        let mut config = ConfigSpace::new(&device.identity(), &device.bars(), &device.capabilities());
         config.assign(&parts.bases, parts.interrupt_line);
         parts.bus_master.store(config.bus_master(), Ordering::Release);
         let bars = config.bars();
@@ -53,6 +55,22 @@ impl PciDevice {
             bus_master: parts.bus_master,
             inside: Mutex::new(Inside { device: parts.device, config, bars, now: 0 }),
         }
+    }
+
+    /// Works on the device, with what it can reach.
+    fn with<T>(&self, inside: &mut Inside, work: impl FnOnce(&mut dyn Device, &Bus<'_>) -> T) -> T {
+        let bus = Bus {
+            port: self.port.as_ref(),
+            events: self.events.as_ref(),
+            requester: self.requester,
+            bars: &inside.bars,
+        };
+        work(inside.device.as_mut(), &bus)
+    }
+
+    /// Works on a device whose inside is in another process; nothing for any other.
+    fn outside<T>(&self, work: impl FnOnce(&mut dyn Outside, &Bus<'_>) -> T) -> Option<T> {
+        self.with(&mut self.lock(), |device, bus| device.outside().map(|outside| work(outside, bus)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -88,6 +106,12 @@ impl PciFunction for PciDevice {
     }
 
     fn config_read(&self, offset: u16, width: Width) -> u64 {
+        if offset >= BEHIND_HEADER
+            && ConfigSpace::answers(offset, width)
+            && let Some(value) = self.outside(|device, bus| device.config_read(offset, width, bus))
+        {
+            return value & width.mask();
+        }
         let inside = self.lock();
         inside.config.read(offset, width, inside.device.interrupt())
     }
@@ -97,6 +121,11 @@ impl PciFunction for PciDevice {
         inside.config.write(offset, width, value);
         inside.bars = inside.config.bars();
         self.bus_master.store(inside.config.bus_master(), Ordering::Release);
+        drop(inside);
+        let passed_on = offset >= BEHIND_HEADER || ConfigSpace::is_command(offset);
+        if passed_on && ConfigSpace::answers(offset, width) {
+            self.outside(|device, bus| device.config_written(offset, width, value & width.mask(), bus));
+        }
     }
 
     fn bars(&self) -> Vec<Bar> {
@@ -108,20 +137,14 @@ impl PciFunction for PciDevice {
         if !inside.answers(bar, offset, width) {
             return width.mask();
         }
-        inside.device.read(bar, offset, width) & width.mask()
+        self.with(&mut inside, |device, bus| device.read(bar, offset, width, bus)) & width.mask()
     }
 
     fn write(&self, bar: u8, offset: u64, width: Width, value: u64) {
         let mut inside = self.lock();
         if inside.answers(bar, offset, width) {
-            let Inside { device, bars, .. } = &mut *inside;
-            let bus = Bus {
-                port: self.port.as_ref(),
-                events: self.events.as_ref(),
-                requester: self.requester,
-                bars,
-            };
-            device.write(bar, offset, width, value & width.mask(), &bus);
+            let value = value & width.mask();
+            self.with(&mut inside, |device, bus| device.write(bar, offset, width, value, bus));
         }
     }
 
@@ -132,10 +155,20 @@ impl PciFunction for PciDevice {
 
     fn advance(&self, now: u64) {
         let mut inside = self.lock();
-        let Inside { device, bars, now: then, .. } = &mut *inside;
-        *then = now.max(*then);
-        let bus =
-            Bus { port: self.port.as_ref(), events: self.events.as_ref(), requester: self.requester, bars };
-        device.advance(*then, &bus);
+        inside.now = now.max(inside.now);
+        let now = inside.now;
+        self.with(&mut inside, |device, bus| device.advance(now, bus));
+    }
+
+    fn interrupt_taken(&self) -> u64 {
+        self.outside(|device, _| device.interrupt_taken()).unwrap_or(0)
+    }
+
+    fn interrupt_served(&self, taken: u64) {
+        self.outside(|device, bus| device.interrupt_served(taken, bus));
+    }
+
+    fn wait(&self, most: Duration) -> bool {
+        self.outside(|device, bus| device.wait(most, bus)).unwrap_or(false)
     }
 }

@@ -4,6 +4,6 @@ mod config;
 mod device;
 mod function;
 
-pub use device::{BarShape, Bus, Device, Identity};
+pub use device::{BarShape, Bus, Capability, Device, Identity, Outside};
 pub(crate) use function::Parts;
 pub use function::PciDevice;

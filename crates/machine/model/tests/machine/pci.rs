@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use dxgk_event::NoEvents;
 use dxgk_hw::{PciFunction, PhysAddr, RequesterId, Width};
-use dxgk_model::{BadMachine, BarShape, Bus, Device, Edu, Identity, Machine, PciDevice, VtdConfig};
+use dxgk_model::{
+    BadMachine, BarShape, Bus, Capability, Device, Edu, Identity, Machine, PciDevice, VtdConfig,
+};
 use dxgk_shm::Ram;
 
 use crate::rig::{DEVICE, Rig};
@@ -93,8 +95,8 @@ fn the_units_registers_are_at_their_address() {
     assert_eq!(rig.read64(0x20), 0x5000);
 }
 
-/// A device with BARs to taste.
-struct Shaped(Vec<BarShape>);
+/// A device with BARs and capabilities to taste.
+struct Shaped(Vec<BarShape>, Vec<Capability>);
 
 impl Device for Shaped {
     fn identity(&self) -> Identity {
@@ -105,7 +107,11 @@ impl Device for Shaped {
         self.0.clone()
     }
 
-    fn read(&mut self, bar: u8, offset: u64, _width: Width) -> u64 {
+    fn capabilities(&self) -> Vec<Capability> {
+        self.1.clone()
+    }
+
+    fn read(&mut self, bar: u8, offset: u64, _width: Width, _bus: &Bus<'_>) -> u64 {
         u64::from(bar) << 4 | offset
     }
 
@@ -129,7 +135,7 @@ fn bars_are_assigned_aligned_and_apart() {
     use dxgk_hw::BarKind::{Io, Memory};
     let bar = |index, kind, size| BarShape { index, kind, size };
     let memory = Memory { prefetchable: true };
-    let shaped = |bars| Box::new(Shaped(bars)) as Box<dyn Device>;
+    let shaped = |bars| Box::new(Shaped(bars, vec![])) as Box<dyn Device>;
     let machine = build(vec![
         (DEVICE, shaped(vec![bar(0, memory, 16), bar(2, memory, 1 << 24), bar(4, Io, 32)])),
         (RequesterId::new(1, 0, 0), shaped(vec![bar(0, memory, 1 << 20), bar(1, Io, 256)])),
@@ -150,9 +156,34 @@ fn bars_are_assigned_aligned_and_apart() {
 }
 
 #[test]
+fn capabilities_are_a_list_of_which_software_changes_what_it_may() {
+    let capabilities = vec![
+        Capability { at: 0x70, id: 9, body: vec![0x10, 1, 0xaa], writable: vec![] },
+        Capability { at: 0x40, id: 5, body: vec![0, 0, 1, 2], writable: vec![0x71, 0, 0xff] },
+    ];
+    let machine =
+        build(vec![(DEVICE, Box::new(Shaped(vec![], capabilities)) as Box<dyn Device>)]).expect("machine");
+    let function = &machine.functions()[0];
+    assert_eq!(function.config_read(6, Width::Word) & 0x10, 0x10, "there is a list");
+    assert_eq!(function.config_read(0x34, Width::Byte), 0x70);
+    assert_eq!(function.config_read(0x70, Width::Dword), 0x0110_4009);
+    assert_eq!(function.config_read(0x40, Width::Dword), 0x0000_0005, "the last of the list");
+    for at in [0x34, 0x40, 0x44, 0x70, 0x74] {
+        function.config_write(at, Width::Dword, 0xffff_ffff);
+    }
+    assert_eq!(function.config_read(0x34, Width::Byte), 0x70);
+    assert_eq!(function.config_read(0x70, Width::Dword), 0x0110_4009);
+    assert_eq!(function.config_read(0x74, Width::Dword), 0x0000_00aa);
+    assert_eq!(function.config_read(0x40, Width::Dword), 0x0071_0005);
+    assert_eq!(function.config_read(0x44, Width::Dword), 0x0000_02ff);
+    let (_, edu) = rig_and_function();
+    assert_eq!((edu.config_read(6, Width::Word) & 0x10, edu.config_read(0x34, Width::Byte)), (0, 0));
+}
+
+#[test]
 fn impossible_machines_are_refused() {
     let bar = |index, size| BarShape { index, kind: dxgk_hw::BarKind::Memory { prefetchable: false }, size };
-    let one = |shape| build(vec![(DEVICE, Box::new(Shaped(vec![shape])) as Box<dyn Device>)]).err();
+    let one = |shape| build(vec![(DEVICE, Box::new(Shaped(vec![shape], vec![])) as Box<dyn Device>)]).err();
     assert!(matches!(one(bar(6, 4096)), Some(BadMachine::BadBar { bar: 6, .. })));
     assert!(matches!(one(bar(0, 5000)), Some(BadMachine::BadBar { .. })));
     assert!(matches!(one(bar(0, 8)), Some(BadMachine::BadBar { .. })));

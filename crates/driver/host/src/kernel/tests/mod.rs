@@ -110,15 +110,25 @@ impl IoSpace for TestDevice {
 }
 
 #[derive(Default)]
-struct TestTime(Mutex<u64>);
+struct TestTime {
+    passed: Mutex<u64>,
+    /// A device in real time: how long each of its next actions takes, and how long it was given for each.
+    outside: Mutex<(Vec<u64>, Vec<Option<u64>>)>,
+}
 
 impl TimePassing for TestTime {
     fn passed(&self, hundreds: u64) {
-        *lock(&self.0) += hundreds;
+        *lock(&self.passed) += hundreds;
     }
 
     fn idle(&self) -> bool {
         false
+    }
+
+    fn wait_outside(&self, most: Option<u64>) -> Option<u64> {
+        let mut outside = lock(&self.outside);
+        outside.1.push(most);
+        outside.0.pop()
     }
 }
 

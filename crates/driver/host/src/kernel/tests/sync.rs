@@ -54,9 +54,28 @@ fn a_wait_with_a_time_out_lets_exactly_that_time_pass() {
     assert_eq!(bench.status("KeDelayExecutionThread", &[0, 0, interval]), SUCCESS);
     let passed = bench.kernel().now() - before;
     assert!((30_000..31_000).contains(&passed), "{passed}");
-    let told = *lock(&bench.time.0);
+    let told = *lock(&bench.time.passed);
     bench.call("KeStallExecutionProcessor", &[50]);
-    assert_eq!(*lock(&bench.time.0) - told, 500);
+    assert_eq!(*lock(&bench.time.passed) - told, 500);
+}
+
+#[test]
+fn a_wait_gives_a_device_in_real_time_what_is_left_of_it_and_counts_what_it_took() {
+    let bench = Bench::new();
+    let at = event(&bench, 0, 0, 0);
+    *lock(&bench.time.outside) = (vec![20_000, 10_000], vec![]);
+    let before = bench.kernel().now();
+    assert_eq!(wait(&bench, at, 50_000), TIMEOUT);
+    let passed = bench.kernel().now() - before;
+    assert!((50_000..51_000).contains(&passed), "{passed}");
+    let given = lock(&bench.time.outside).1.clone();
+    let near = |given: &Option<u64>, expected: u64| {
+        given.is_some_and(|given| (expected - 1_000..=expected).contains(&given))
+    };
+    assert_eq!(given.len(), 3, "{given:?}");
+    assert!(given.iter().zip([50_000, 40_000, 20_000]).all(|(given, left)| near(given, left)), "{given:?}");
+    bench.call("KeStallExecutionProcessor", &[50]);
+    assert_eq!(lock(&bench.time.outside).1.last(), Some(&Some(500)));
 }
 
 #[test]
