@@ -1,6 +1,6 @@
 //! Formats by their names on the command line.
 
-use dxgk_iopt::{Format, VtdSecondStage};
+use dxgk_iopt::{AmdV1, Format, Granule, SmmuStage1, SmmuStage2, VtdFirstStage, VtdSecondStage};
 
 use super::Refused;
 
@@ -13,15 +13,36 @@ pub(super) trait InFormat {
     fn go<F: Format>(self, format: F) -> Self::Out;
 }
 
-/// The names, in the order in which they are offered.
-const NAMES: &[&str] = &["vtd-ss4"];
+/// Names with their formats, in the order in which they are offered.
+macro_rules! formats {
+    ($($name:literal => $format:expr,)*) => {
+        const NAMES: &[&str] = &[$($name),*];
 
-/// Does `task` in the format of that name.
-pub(super) fn in_format<T: InFormat>(name: &str, task: T) -> Result<T::Out, Refused> {
-    match name {
-        "vtd-ss4" => Ok(task.go(VtdSecondStage::LEVELS_4)),
-        _ => Err(Refused(format!("--format: '{name}' is not a format; accepted: {}", NAMES.join(", ")))),
-    }
+        /// Does `task` in the format of that name.
+        pub(super) fn in_format<T: InFormat>(name: &str, task: T) -> Result<T::Out, Refused> {
+            match name {
+                $($name => Ok(task.go($format)),)*
+                _ => Err(Refused(format!("--format: '{name}' is not a format; accepted: {}", NAMES.join(", ")))),
+            }
+        }
+    };
+}
+
+formats! {
+    "vtd-ss3" => VtdSecondStage::LEVELS_3,
+    "vtd-ss4" => VtdSecondStage::LEVELS_4,
+    "vtd-ss5" => VtdSecondStage::LEVELS_5,
+    "vtd-fs4" => VtdFirstStage::LEVELS_4,
+    "amdv1-3" => AmdV1::MODE_3,
+    "amdv1-4" => AmdV1::MODE_4,
+    "amdv1-5" => AmdV1::MODE_5,
+    "amdv1-6" => AmdV1::MODE_6,
+    "smmu-s1-4k" => SmmuStage1::new(Granule::K4),
+    "smmu-s1-16k" => SmmuStage1::new(Granule::K16),
+    "smmu-s1-64k" => SmmuStage1::new(Granule::K64),
+    "smmu-s2-4k" => SmmuStage2::new(Granule::K4),
+    "smmu-s2-16k" => SmmuStage2::new(Granule::K16),
+    "smmu-s2-64k" => SmmuStage2::new(Granule::K64),
 }
 
 /// A leaf's size as people write it ("2M").

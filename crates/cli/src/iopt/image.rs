@@ -95,8 +95,8 @@ impl Image {
                 for word in words {
                     let word = word.load(Ordering::Relaxed);
                     let word = match tree.format().decode(level, word) {
-                        Entry::Table { table, .. } => match moved.get(&table.get()) {
-                            Some(&table) => tree.format().table(level, table),
+                        Entry::Table { table, level: next, .. } => match moved.get(&table.get()) {
+                            Some(&table) => tree.format().table(level, next, table),
                             None => word,
                         },
                         _ => word,

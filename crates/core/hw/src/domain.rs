@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use crate::{LogicalAddr, LogicalPage, PageRun, RequesterId};
+use crate::{LogicalAddr, LogicalPage, PageRun, Pfn, RequesterId};
 
 bitflags::bitflags! {
     /// What a device may do with a page.
@@ -27,6 +27,14 @@ pub enum MapError {
     NotMapped(LogicalPage),
     /// The page lies above what the table format can address.
     BeyondWidth(LogicalPage),
+    /// The frame has more bits than the table format holds, or the unit puts out.
+    FrameBeyondWidth(Pfn),
+    /// This page, its frame, or the end of the pages that belong together is off the format's granule (16 or 64 KiB
+    /// in some of Arm's).
+    OffGranule(LogicalPage),
+    /// This page is in a larger leaf that has to be taken away, and its invalidation be completed, before smaller
+    /// ones take its place.
+    BreakFirst(LogicalPage),
     /// The format has no such permission (write-only in some formats, none at all in every one).
     Inexpressible(Access),
     /// The unit caches that pages are absent, and did not answer when told that this one is there now.
@@ -43,6 +51,15 @@ impl fmt::Display for MapError {
             Self::Occupied(page) => write!(f, "logical address {} is mapped already", at(page)),
             Self::NotMapped(page) => write!(f, "logical address {} is not mapped", at(page)),
             Self::BeyondWidth(page) => write!(f, "logical address {} is beyond the format's width", at(page)),
+            Self::FrameBeyondWidth(frame) => {
+                write!(f, "physical address {} is beyond the format's width", frame.address())
+            }
+            Self::OffGranule(page) => {
+                write!(f, "logical address {} is mapped off the format's granule", at(page))
+            }
+            Self::BreakFirst(page) => {
+                write!(f, "the leaf at logical address {} must be broken before it is split", at(page))
+            }
             Self::Inexpressible(access) => write!(f, "the format cannot express access {access:?}"),
             Self::Unanswered(page) => {
                 write!(f, "the IOMMU does not answer, logical address {} stays unmapped", at(page))

@@ -80,4 +80,20 @@ pub trait FrameSource: Send + Sync {
 
     /// Gives a frame back. The caller promises that nothing, no cache of a unit included, refers to it.
     fn give_frame(&self, frame: Pfn);
+
+    /// `frames` zeroed frames in a row, the first on a multiple of `frames`, which is a power of two; `None` when
+    /// memory is short. Tables of 16 and 64 KiB are such. A source that gives single frames only need not provide
+    /// it.
+    fn take_run(&self, frames: u64) -> Option<Pfn> {
+        if frames == 1 { self.take_frame() } else { None }
+    }
+
+    /// Gives a run back, under the same promise.
+    fn give_run(&self, first: Pfn, frames: u64) {
+        for nth in 0..frames {
+            if let Some(frame) = first.checked_add(nth) {
+                self.give_frame(frame);
+            }
+        }
+    }
 }

@@ -99,7 +99,8 @@ impl<F: Format, M: RawMutex + Send + Sync> DomainOps for PagedDomain<F, M> {
     }
 
     fn highest(&self) -> LogicalAddr {
-        LogicalAddr::new(self.format.end().address().get() - 1)
+        // Where the format has all 64 bits, the end wraps to 0.
+        LogicalAddr::new(self.format.end().address().get().wrapping_sub(1))
     }
 
     fn map(&self, at: LogicalPage, runs: &[PageRun], access: Access) -> Result<(), MapError> {

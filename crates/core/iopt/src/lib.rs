@@ -19,7 +19,10 @@ pub mod vtd;
 mod walk;
 mod words;
 
-pub use format::{Entry, Format, Leaf, MAX_LEVELS, Malformed, VtdSecondStage};
+pub use format::{
+    AmdV1, Entry, Fault, Format, Granule, Leaf, MAX_LEVELS, Malformed, SmmuStage1, SmmuStage2, Stop,
+    TableBase, Used, VtdFirstStage, VtdSecondStage,
+};
 pub use pending::Pending;
 pub use runs::RunCursor;
 pub use table::{PartialLeaf, Table};

@@ -31,8 +31,11 @@ impl<F: Format> Table<F> {
         access: Access,
     ) -> Result<u64, MapError> {
         let Some((frame, extent)) = runs.peek() else { return Ok(0) };
-        if at >= self.format.end() || frame.get() >> (self.format.output_width() - PAGE_SHIFT) != 0 {
+        if at >= self.format.end() {
             return Err(MapError::BeyondWidth(at));
+        }
+        if frame.get() >> (self.format.output_width() - PAGE_SHIFT) != 0 {
+            return Err(MapError::FrameBeyondWidth(frame));
         }
         if !self.format.expresses(access) {
             return Err(MapError::Inexpressible(access));
@@ -55,8 +58,7 @@ impl<F: Format> Table<F> {
         let format = self.format;
         let choose = |ceiling| {
             let leaf = self.largest_leaf(ceiling, at, frame, extent);
-            // Off the granule: the nearest that the error type has to say.
-            leaf.map(|(level, _)| level).ok_or(MapError::BeyondWidth(at))
+            leaf.map(|(level, _)| level).ok_or(MapError::OffGranule(at))
         };
         let (mut table, mut level) = (self.root, format.root_level());
         let mut target = choose(level)?;
@@ -144,14 +146,16 @@ impl<F: Format> Table<F> {
                 None => done = self.fill(&mut words, level, at, runs, access)?,
                 Some(lower) => {
                     let index = self.format.index(level, at.address());
-                    words.store(index, self.format.table(level, lower)).map_err(malformed)?;
+                    words.store(index, self.format.table(level, level - 1, lower)).map_err(malformed)?;
                 }
             }
             below = Some(table);
         }
         if let Some(top) = below {
             let index = self.format.index(landing.level, at.address());
-            parent.publish(index, self.format.table(landing.level, top)).map_err(malformed)?;
+            parent
+                .publish(index, self.format.table(landing.level, landing.level - 1, top))
+                .map_err(malformed)?;
         }
         Ok(done)
     }
@@ -196,6 +200,11 @@ impl<F: Format> Table<F> {
             done += leaf.pages();
             index += entries;
         }
-        if done == 0 { Err(MapError::BeyondWidth(at)) } else { Ok(done) }
+        // Of what begins here nothing fits: a leaf that would end beyond the physical width.
+        if done == 0 {
+            Err(MapError::FrameBeyondWidth(runs.peek().map_or(Pfn::default(), |(frame, _)| frame)))
+        } else {
+            Ok(done)
+        }
     }
 }

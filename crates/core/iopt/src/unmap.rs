@@ -203,10 +203,10 @@ impl<F: Format> Table<F> {
                 })
             });
             if filled.is_err() {
-                store.frames.give_frame(fresh);
+                store.give_table(fresh, self.format.table_frames(lower));
                 return Err(MapError::Malformed(boundary));
             }
-            words.publish(index, self.format.table(level, fresh)).map_err(malformed)?;
+            words.publish(index, self.format.table(level, lower, fresh)).map_err(malformed)?;
         }
         Ok(())
     }

@@ -107,7 +107,7 @@ impl<F: Format> Table<F> {
     /// Walks as a unit does, without any cache.
     pub fn walk(&self, memory: &dyn MachineMemory, at: LogicalAddr) -> Walk {
         let mut walk = Walk { steps: [None; MAX_LEVELS], outcome: Outcome::NotMapped };
-        if at.page() >= self.format.end() {
+        if !self.format.translates(at) {
             walk.outcome = Outcome::BeyondWidth;
             return walk;
         }
@@ -123,6 +123,10 @@ impl<F: Format> Table<F> {
             *step = Some(Step { level, table, index, word, entry });
             match entry {
                 Entry::Absent => return walk,
+                Entry::Leaf(_) if self.format.misplaced(level, index, word) => {
+                    walk.outcome = Outcome::Malformed(Malformed::Contiguous);
+                    return walk;
+                }
                 Entry::Malformed(why) => {
                     walk.outcome = Outcome::Malformed(why);
                     return walk;

@@ -14,18 +14,13 @@ pub struct Store<'a> {
 }
 
 impl Store<'_> {
-    /// A zeroed table of `frames` frames. More than one is not to be had yet: [`FrameSource`] gives single
-    /// frames, and tables above 4 KiB need contiguous ones.
+    /// A zeroed table of `frames` frames.
     pub(crate) fn take_table(&self, frames: u64) -> Option<Pfn> {
-        if frames == 1 { self.frames.take_frame() } else { None }
+        self.frames.take_run(frames)
     }
 
     pub(crate) fn give_table(&self, table: Pfn, frames: u64) {
-        for nth in 0..frames {
-            if let Some(frame) = table.checked_add(nth) {
-                self.frames.give_frame(frame);
-            }
-        }
+        self.frames.give_run(table, frames);
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dxgk_hw::{FrameSource, MachineMemory, NotRam, PAGE_SIZE, PageRun, Pfn, PhysAddr, RamRange};
 
-/// RAM from [`BASE`] on, and a stack of free frames in it.
+/// RAM from [`BASE`] on, and which of its frames are free.
 pub(crate) struct Ram {
     ranges: [RamRange; 1],
     pages: Vec<[AtomicU64; 512]>,
-    free: Mutex<Vec<Pfn>>,
+    free: Mutex<Vec<bool>>,
 }
 
 /// First frame of RAM.
@@ -20,12 +20,12 @@ impl Ram {
         Self {
             ranges: [RamRange { start: PhysAddr::new(BASE * PAGE_SIZE), bytes: frames * PAGE_SIZE, node: 0 }],
             pages: (0..frames).map(|_| std::array::from_fn(|_| AtomicU64::new(0))).collect(),
-            free: Mutex::new((BASE..BASE + frames).rev().map(Pfn::new).collect()),
+            free: Mutex::new(vec![true; frames as usize]),
         }
     }
 
     pub(crate) fn free(&self) -> usize {
-        self.free.lock().unwrap().len()
+        self.free.lock().unwrap().iter().filter(|free| **free).count()
     }
 }
 
@@ -53,16 +53,30 @@ impl MachineMemory for Ram {
 
 impl FrameSource for Ram {
     fn take_frame(&self) -> Option<Pfn> {
-        let frame = self.free.lock().unwrap().pop()?;
-        for word in self.live(frame).unwrap() {
-            word.store(0, Ordering::Relaxed);
-        }
-        Some(frame)
+        self.take_run(1)
     }
 
-    fn give_frame(&self, frame: Pfn) {
+    /// The lowest place that is free, zeroed.
+    fn take_run(&self, frames: u64) -> Option<Pfn> {
         let mut free = self.free.lock().unwrap();
-        assert!(!free.contains(&frame), "{frame:?} is given back twice");
-        free.push(frame);
+        let first = (BASE.next_multiple_of(frames)..BASE + free.len() as u64)
+            .step_by(frames as usize)
+            .map(|frame| (frame - BASE) as usize)
+            .find(|&at| free.get(at..at + frames as usize).is_some_and(|run| run.iter().all(|free| *free)))?;
+        free[first..first + frames as usize].fill(false);
+        for word in self.pages[first..first + frames as usize].iter().flatten() {
+            word.store(0, Ordering::Relaxed);
+        }
+        Some(Pfn::new(BASE + first as u64))
+    }
+
+    /// Whoever still walks it finds nonsense.
+    fn give_frame(&self, frame: Pfn) {
+        let at = (frame.get() - BASE) as usize;
+        for word in &self.pages[at] {
+            word.store(!0, Ordering::Relaxed);
+        }
+        let before = std::mem::replace(&mut self.free.lock().unwrap()[at], true);
+        assert!(!before, "{frame:?} is given back twice");
     }
 }

@@ -185,7 +185,10 @@ fn map_status(error: dxgk_hw::MapError) -> NtStatus {
         MapError::NoFrame | MapError::Occupied(_) | MapError::NotMapped(_) => {
             NtStatus::INSUFFICIENT_RESOURCES
         }
-        MapError::BeyondWidth(_) | MapError::Inexpressible(_) => NtStatus::INVALID_PARAMETER,
-        MapError::Malformed(_) | MapError::Unanswered(_) => NtStatus::UNSUCCESSFUL,
+        MapError::BeyondWidth(_)
+        | MapError::FrameBeyondWidth(_)
+        | MapError::OffGranule(_)
+        | MapError::Inexpressible(_) => NtStatus::INVALID_PARAMETER,
+        MapError::Malformed(_) | MapError::BreakFirst(_) | MapError::Unanswered(_) => NtStatus::UNSUCCESSFUL,
     }
 }

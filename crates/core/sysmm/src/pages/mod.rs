@@ -169,13 +169,7 @@ impl<P: Platform> PageDatabase<P> {
 
 impl<P: Platform> FrameSource for PageDatabase<P> {
     fn take_frame(&self) -> Option<Pfn> {
-        if self.low.refuses(Allocation::TablePage) {
-            return None;
-        }
-        let request = PageRequest { layout: Layout::FewRuns, ..PageRequest::anywhere(1) };
-        let runs = self.store.lock().select(&request, Scatter::Dense, PageState::Table)?;
-        self.fill(&runs, 0);
-        runs.first().filter(|_| total_pages(&runs) == 1).map(|run| run.start)
+        self.take_run(1)
     }
 
     fn give_frame(&self, frame: Pfn) {
@@ -183,5 +177,16 @@ impl<P: Platform> FrameSource for PageDatabase<P> {
         if store.state(frame.get()) == Some(PageState::Table) {
             store.mark(frame.get(), 1, PageState::Free);
         }
+    }
+
+    fn take_run(&self, frames: u64) -> Option<Pfn> {
+        if self.low.refuses(Allocation::TablePage) {
+            return None;
+        }
+        let layout = Layout::Contiguous { align: frames, boundary: 0 };
+        let request = PageRequest { layout, ..PageRequest::anywhere(frames) };
+        let runs = self.store.lock().select(&request, Scatter::Dense, PageState::Table)?;
+        self.fill(&runs, 0);
+        runs.first().filter(|_| total_pages(&runs) == frames).map(|run| run.start)
     }
 }

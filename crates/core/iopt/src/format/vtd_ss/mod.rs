@@ -4,7 +4,8 @@ pub mod spec;
 
 use dxgk_hw::{Access, PAGE_SHIFT, Pfn};
 
-use super::{Entry, Format, Leaf, Malformed};
+use super::{Entry, Fault, Format, Leaf, Malformed, Stop, Used};
+use crate::vtd::spec::FaultReason;
 use spec::SecondStageEntry;
 
 /// log2 of the entries of every table.
@@ -15,11 +16,20 @@ const INDEX_BITS: u32 = 9;
 pub struct VtdSecondStage {
     levels: u32,
     leaves: u64,
+    tracks: bool,
 }
 
 impl VtdSecondStage {
-    /// Four levels, 48 bits, leaves of 4 KiB, 2 MiB and 1 GiB.
-    pub const LEVELS_4: Self = Self { levels: 4, leaves: 1 << 12 | 1 << 21 | 1 << 30 };
+    /// Three levels, 39 bits, leaves of 4 KiB, 2 MiB and 1 GiB.
+    pub const LEVELS_3: Self = Self::with_levels(3);
+    /// Four levels, 48 bits, the same leaves.
+    pub const LEVELS_4: Self = Self::with_levels(4);
+    /// Five levels, 57 bits, the same leaves.
+    pub const LEVELS_5: Self = Self::with_levels(5);
+
+    const fn with_levels(levels: u32) -> Self {
+        Self { levels, leaves: 1 << 12 | 1 << 21 | 1 << 30, tracks: false }
+    }
 
     /// The same with only those large leaves that a unit reports in CAP_REG.SSLPS.
     #[must_use]
@@ -31,7 +41,13 @@ impl VtdSecondStage {
         if sslps & 2 != 0 {
             leaves |= 1 << 30;
         }
-        Self { levels: self.levels, leaves }
+        Self { leaves, ..self }
+    }
+
+    /// The same for a unit that notes accesses and writes (scalable mode with SSADE set in the PASID entry).
+    #[must_use]
+    pub const fn with_tracking(self) -> Self {
+        Self { tracks: true, ..self }
     }
 }
 
@@ -88,7 +104,7 @@ impl Format for VtdSecondStage {
         !access.is_empty()
     }
 
-    fn table(&self, _level: u32, table: Pfn) -> u64 {
+    fn table(&self, _level: u32, _next: u32, table: Pfn) -> u64 {
         entry(Access::all(), table).into_bits()
     }
 
@@ -118,5 +134,34 @@ impl Format for VtdSecondStage {
             0 => Entry::Leaf(Leaf { frame: Pfn::new(entry.addr()), shift, access }),
             bits => Entry::Malformed(Malformed::Reserved(bits)),
         }
+    }
+
+    fn fault(&self, _level: u32, stop: Stop, access: Access) -> Fault {
+        // Legacy mode's reasons (7.1.3).
+        let (FaultReason(code), name) = match stop {
+            Stop::BeyondWidth => (FaultReason::ADDRESS_BEYOND_WIDTH, "address beyond the width"),
+            Stop::Unreadable => (FaultReason::PAGING_ENTRY_ACCESS, "paging entry not accessible"),
+            Stop::Malformed(_) => {
+                (FaultReason::PAGING_ENTRY_RESERVED, "reserved field of a paging entry set")
+            }
+            Stop::NotPresent | Stop::NoPermission if access.contains(Access::WRITE) => {
+                (FaultReason::NO_WRITE, "no write permission")
+            }
+            Stop::NotPresent | Stop::NoPermission => (FaultReason::NO_READ, "no read permission"),
+        };
+        Fault { code, name }
+    }
+
+    fn full_mark(&self) -> u64 {
+        SecondStageEntry::new().with_ignored_52(1).into_bits()
+    }
+
+    fn used(&self, _level: u32, word: u64) -> Option<Used> {
+        let entry = SecondStageEntry::from_bits(word);
+        self.tracks.then(|| Used { accessed: entry.a(), dirty: entry.d() })
+    }
+
+    fn unused(&self, _level: u32, word: u64) -> u64 {
+        SecondStageEntry::from_bits(word).with_a(false).with_d(false).into_bits()
     }
 }

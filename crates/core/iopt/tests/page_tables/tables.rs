@@ -1,12 +1,10 @@
 //! Table pages: how many, when they are taken, kept and given back; and what is refused.
 
-mod memory;
-
 use std::sync::atomic::Ordering;
 
+use super::memory::{BASE, Ram};
 use dxgk_hw::{Access, LogicalAddr, LogicalPage, MachineMemory, MapError, PageRun, Pfn};
 use dxgk_iopt::{Format, Malformed, Outcome, PartialLeaf, RunCursor, Store, Table, VtdSecondStage};
-use memory::{BASE, Ram};
 
 const FORMAT: VtdSecondStage = VtdSecondStage::LEVELS_4;
 const RW: Access = Access::all();

@@ -1,0 +1,10 @@
+//! I/O page tables: what every format must do, written once, and what the algorithm must do in each of them.
+
+#[macro_use]
+mod every_format;
+mod formats;
+#[path = "../memory/mod.rs"]
+mod memory;
+mod random;
+mod tables;
+mod words;
