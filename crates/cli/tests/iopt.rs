@@ -10,12 +10,16 @@ fn dxgk(arguments: &[&str]) -> Output {
 }
 
 fn build(folder: &Path, ops: &Value) -> Output {
+    build_in("vtd-ss4", folder, ops)
+}
+
+fn build_in(format: &str, folder: &Path, ops: &Value) -> Output {
     let (list, image) = (folder.join("ops.json"), folder.join("out.bin"));
     std::fs::write(&list, ops.to_string()).unwrap();
     dxgk(&[
         "build",
         "--format",
-        "vtd-ss4",
+        format,
         "--load-address",
         "0x10000000",
         "--ops",
@@ -26,9 +30,13 @@ fn build(folder: &Path, ops: &Value) -> Output {
 }
 
 fn walk(folder: &Path, iova: &str) -> String {
+    walk_in("vtd-ss4", folder, iova)
+}
+
+fn walk_in(format: &str, folder: &Path, iova: &str) -> String {
     let image = folder.join("out.bin");
     let (at, image) = ("0x10000000", image.to_str().unwrap());
-    let tables = ["walk", "--format", "vtd-ss4", "--image", image, "--load-address", at, "--root", at];
+    let tables = ["walk", "--format", format, "--image", image, "--load-address", at, "--root", at];
     let output = dxgk(&[&tables[..], &["--iova", iova]].concat());
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap()
@@ -118,7 +126,88 @@ fn an_unknown_format_is_refused_with_those_accepted() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("--format") && said.contains("accepted: vtd-ss4") && said.lines().count() == 1,
+        said.contains("--format")
+            && said.contains("accepted: vtd-ss3, vtd-ss4, ")
+            && said.lines().count() == 1,
         "{said}"
     );
+}
+
+/// Format, levels, granule in 4 KiB pages, and what the Arm formats add.
+const FORMATS: [(&str, u64, u64, Option<u64>, Option<u64>); 14] = [
+    ("vtd-ss3", 3, 1, None, None),
+    ("vtd-ss4", 4, 1, None, None),
+    ("vtd-ss5", 5, 1, None, None),
+    ("vtd-fs4", 4, 1, None, None),
+    ("amdv1-3", 3, 1, None, None),
+    ("amdv1-4", 4, 1, None, None),
+    ("amdv1-5", 5, 1, None, None),
+    ("amdv1-6", 6, 1, None, None),
+    ("smmu-s1-4k", 4, 1, Some(16), None),
+    ("smmu-s1-16k", 4, 4, Some(16), None),
+    ("smmu-s1-64k", 3, 16, Some(16), None),
+    ("smmu-s2-4k", 4, 1, Some(20), Some(2)),
+    ("smmu-s2-16k", 3, 4, Some(20), Some(2)),
+    ("smmu-s2-64k", 3, 16, Some(20), Some(2)),
+];
+
+#[test]
+fn every_format_is_built_explained_and_dumped() {
+    for (format, levels, granule, tsz, sl0) in FORMATS {
+        let folder = tempfile::tempdir().unwrap();
+        // 64 MiB at 1 GiB, one granule far up, and a hole cut into the large leaves.
+        let ops = json!([
+            { "op": "map", "iova": "0x40000000", "phys": "0x80000000", "pages": 16384, "access": "rw" },
+            { "op": "map", "iova": "0x7000000000", "phys": "0x12340000", "pages": granule, "access": "r" },
+            { "op": "unmap", "iova": "0x41230000", "pages": granule },
+        ]);
+        let output = build_in(format, folder.path(), &ops);
+        assert!(output.status.success(), "{format}: {}", String::from_utf8_lossy(&output.stderr));
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&summary["format"], &summary["levels"]), (&json!(format), &json!(levels)));
+        assert_eq!(
+            (summary.get("tsz"), summary.get("sl0")),
+            (tsz.map(|n| json!(n)).as_ref(), sl0.map(|n| json!(n)).as_ref())
+        );
+        let size = std::fs::metadata(folder.path().join("out.bin")).unwrap().len();
+        assert!(size >= summary["table_pages"].as_u64().unwrap() * 4096);
+        let said = walk_in(format, folder.path(), "0x41000123");
+        assert!(said.contains("mapped to 0x81000123 by a "), "{said}");
+        assert!(!said.contains("stopped"), "{said}");
+        let said = walk_in(format, folder.path(), "0x7000000000");
+        assert!(said.contains("mapped to 0x12340000") && said.contains("a write is stopped: "), "{said}");
+        assert_eq!(said.lines().filter(|line| line.starts_with("level ")).count() as u64, levels, "{said}");
+        let said = walk_in(format, folder.path(), "0x41230000");
+        assert!(said.contains("not mapped") && said.contains("a read is stopped: "), "{said}");
+        let image = folder.path().join("out.bin");
+        let (at, image) = ("0x10000000", image.to_str().unwrap());
+        let dump = dxgk(&["dump", "--format", format, "--image", image, "--load-address", at, "--root", at]);
+        let dump = String::from_utf8(dump.stdout).unwrap();
+        let total: u64 = summary["leaves"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+        assert_eq!(dump.lines().filter(|line| line.contains(" leaf at ")).count() as u64, total, "{dump}");
+        assert!(!dump.contains("broken"), "{dump}");
+    }
+}
+
+#[test]
+fn what_a_format_cannot_do_is_said_in_its_own_terms() {
+    let map = |iova: &str, phys: &str, pages: u64, access: &str| json!({ "op": "map", "iova": iova, "phys": phys, "pages": pages, "access": access });
+    for (format, op, reason) in [
+        ("vtd-fs4", map("0x0", "0x0", 1, "w"), "the format cannot express 'w'"),
+        ("smmu-s1-4k", map("0x0", "0x0", 1, "w"), "the format cannot express 'w'"),
+        ("vtd-fs4", map("0x800000000000", "0x0", 1, "r"), "beyond the 47 bits"),
+        ("vtd-ss3", map("0x8000000000", "0x0", 1, "r"), "beyond the 39 bits"),
+        ("amdv1-6", map("0xfffffffffffff000", "0x0", 2, "r"), "beyond the 64 bits"),
+        ("smmu-s2-4k", map("0x100000000000", "0x0", 1, "w"), "beyond the 44 bits"),
+        ("smmu-s1-4k", map("0x0", "0x1000000000000", 1, "r"), "beyond the 48 bits"),
+        ("smmu-s1-16k", map("0x1000", "0x0", 4, "r"), "off the format's granule of 0x4000"),
+        ("smmu-s2-64k", map("0x0", "0x0", 15, "r"), "off the format's granule of 0x10000"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = build_in(format, folder.path(), &json!([op]));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{format}: {said}");
+        assert!(said.contains("operation 0: ") && said.contains(reason), "{format}: {said}");
+        assert!(!folder.path().join("out.bin").exists());
+    }
 }

@@ -6,18 +6,18 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Args;
-use dxgk_hw::PhysAddr;
+use dxgk_hw::{PAGE_SHIFT, PhysAddr};
 use dxgk_iopt::{Format, Store, Table, Visit};
 use serde::{Serialize, Serializer};
 
-use super::format::{InFormat, in_format, leaf_shifts, size_name};
+use super::format::{InFormat, entry_leaf_shifts, in_format, size_name};
 use super::image::Image;
 use super::{Refused, ops, page_address, written};
 
 /// Arguments of `dxgk iopt build`.
 #[derive(Args)]
 pub(super) struct Build {
-    /// Table format, e.g. vtd-ss4
+    /// Table format: vtd-ss3|4|5, vtd-fs4, amdv1-3|4|5|6, smmu-s1|s2-4k|16k|64k
     #[arg(long)]
     format: String,
     /// JSON list of operations
@@ -40,6 +40,10 @@ struct Summary {
     table_pages: u64,
     #[serde(serialize_with = "as_map")]
     leaves: Vec<(String, u64)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tsz: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sl0: Option<u32>,
 }
 
 fn as_map<S: Serializer>(pairs: &[(String, u64)], serializer: S) -> Result<S::Ok, S::Error> {
@@ -55,12 +59,15 @@ impl InFormat for Task<'_> {
     type Out = Result<(Summary, Vec<u8>), Refused>;
 
     fn go<F: Format>(self, format: F) -> Self::Out {
+        check_place(format, self.load_address)?;
         let image = Image::new(self.load_address);
         let store = Store { memory: &image, frames: &image };
         let mut tree =
             Table::new(format, store).map_err(|error| Refused(format!("--load-address: {error}")))?;
         ops::apply_all(self.ops, &mut tree, store)?;
-        let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
+        // Sizes that take several entries are named where they occur.
+        let mut counts: BTreeMap<u32, u64> =
+            entry_leaf_shifts(format).into_iter().map(|shift| (shift, 0)).collect();
         let _ = tree.visit(&image, &mut |met| {
             if let Visit::Leaf { leaf, .. } = met {
                 *counts.entry(leaf.shift).or_default() += 1;
@@ -73,13 +80,26 @@ impl InFormat for Task<'_> {
             levels: format.root_level(),
             format: format.name(),
             table_pages,
-            leaves: leaf_shifts(format)
-                .into_iter()
-                .map(|shift| (size_name(shift), counts.get(&shift).copied().unwrap_or(0)))
-                .collect(),
+            leaves: counts.into_iter().map(|(shift, count)| (size_name(shift), count)).collect(),
+            tsz: format.table_base().map(|base| base.tsz),
+            sl0: format.table_base().and_then(|base| base.sl0),
         };
         Ok((summary, bytes))
     }
+}
+
+/// Whether tables can stand there: the root at the load address itself.
+fn check_place<F: Format>(format: F, at: PhysAddr) -> Result<(), Refused> {
+    let (width, align) = (format.output_width(), format.table_frames(format.root_level()) << PAGE_SHIFT);
+    if at.get() >> width != 0 {
+        return Err(Refused(format!("--load-address: {at} is beyond the {width} bits of the format")));
+    }
+    if !at.get().is_multiple_of(align) {
+        return Err(Refused(format!(
+            "--load-address: {at} is not a multiple of {align:#x}, the root's size"
+        )));
+    }
+    Ok(())
 }
 
 impl Build {

@@ -52,8 +52,11 @@ pub(super) fn size_name(shift: u32) -> String {
     format!("{}{unit}", 1u64 << (shift % 10))
 }
 
-/// The format's leaf sizes, as log2 of bytes, ascending.
-pub(super) fn leaf_shifts<F: Format>(format: F) -> Vec<u32> {
-    let sizes = (1..=format.root_level()).fold(0, |sizes, level| sizes | format.leaf_sizes(level));
-    (0..64).filter(|shift| sizes >> shift & 1 == 1).collect()
+/// The sizes that one entry of some level covers and that a leaf can have, as log2 of bytes, ascending.
+pub(super) fn entry_leaf_shifts<F: Format>(format: F) -> Vec<u32> {
+    (1..=format.root_level())
+        .map(|level| (level, format.entry_shift(level)))
+        .filter(|&(level, shift)| format.leaf_sizes(level) >> shift & 1 == 1)
+        .map(|(_, shift)| shift)
+        .collect()
 }

@@ -18,9 +18,10 @@ const CHUNK_PAGES: u64 = 64;
 const MOST_PAGES: u64 = 1 << 18;
 
 struct Free {
-    /// Pages handed out so far, those given back included.
+    /// Pages handed out so far, those given back and those left out for alignment included.
     used: u64,
-    given_back: Vec<Pfn>,
+    /// Runs given back, by their number of pages.
+    given_back: BTreeMap<u64, Vec<Pfn>>,
 }
 
 /// Memory for tables from a load address on.
@@ -47,7 +48,7 @@ impl Image {
             base: load_address.page(),
             ranges: [RamRange { start: load_address, bytes: pages * PAGE_SIZE, node: 0 }],
             chunks: (0..chunks).map(|_| OnceLock::new()).collect(),
-            free: Mutex::new(Free { used: 0, given_back: Vec::new() }),
+            free: Mutex::new(Free { used: 0, given_back: BTreeMap::new() }),
         }
     }
 
@@ -73,7 +74,7 @@ impl Image {
     }
 
     /// The bytes of a tree's tables, moved together so that they follow each other from the load address on, the
-    /// root first; and how many pages that is.
+    /// root first, with gaps only where the alignment of large tables makes them; and how many pages the tables have.
     pub(super) fn packed<F: Format>(&self, tree: &Table<F>) -> (Vec<u8>, u64) {
         let mut tables = Vec::new();
         let _ = tree.visit(self, &mut |met| {
@@ -83,13 +84,19 @@ impl Image {
             ControlFlow::Continue(())
         });
         let mut next = self.base.get();
+        let mut pages = 0;
         let mut moved = BTreeMap::new();
         for &(table, level) in &tables {
+            let frames = tree.format().table_frames(level);
+            next = next.next_multiple_of(frames);
             moved.insert(table.get(), Pfn::new(next));
-            next += tree.format().table_frames(level);
+            next += frames;
+            pages += frames;
         }
         let mut bytes = Vec::new();
         for &(table, level) in &tables {
+            let start = moved.get(&table.get()).map_or(0, |to| to.get() - self.base.get());
+            bytes.resize((start * PAGE_SIZE) as usize, 0);
             for nth in 0..tree.format().table_frames(level) {
                 let Some(words) = self.live(Pfn::new(table.get() + nth)) else { continue };
                 for word in words {
@@ -105,7 +112,7 @@ impl Image {
                 }
             }
         }
-        (bytes, next - self.base.get())
+        (bytes, pages)
     }
 }
 
@@ -162,22 +169,31 @@ impl MachineMemory for Image {
 
 impl FrameSource for Image {
     fn take_frame(&self) -> Option<Pfn> {
+        self.take_run(1)
+    }
+
+    fn give_frame(&self, frame: Pfn) {
+        self.give_run(frame, 1);
+    }
+
+    fn take_run(&self, frames: u64) -> Option<Pfn> {
         self.with_free(|free| {
-            if let Some(frame) = free.given_back.pop() {
-                return Some(frame);
+            if let Some(run) = free.given_back.get_mut(&frames).and_then(Vec::pop) {
+                return Some(run);
             }
-            let frame = self.base.checked_add(free.used)?;
-            (free.used < self.pages() && frame.get() >> 40 == 0).then(|| {
-                free.used += 1;
-                frame
+            let first = self.base.checked_add(free.used)?.get().checked_next_multiple_of(frames)?;
+            let used = first.checked_add(frames)? - self.base.get();
+            (used <= self.pages()).then(|| {
+                free.used = used;
+                Pfn::new(first)
             })
         })
     }
 
-    fn give_frame(&self, frame: Pfn) {
-        for word in self.live(frame).into_iter().flatten() {
+    fn give_run(&self, first: Pfn, frames: u64) {
+        for word in (0..frames).filter_map(|nth| self.live(Pfn::new(first.get() + nth))).flatten() {
             word.store(0, Ordering::Relaxed);
         }
-        self.with_free(|free| free.given_back.push(frame));
+        self.with_free(|free| free.given_back.entry(frames).or_default().push(first));
     }
 }

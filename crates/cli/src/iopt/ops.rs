@@ -51,6 +51,15 @@ fn runs(phys: &Value, pages: u64) -> Result<Vec<PageRun>, String> {
     Ok(runs)
 }
 
+fn access_letters(access: Access) -> &'static str {
+    match (access.contains(Access::READ), access.contains(Access::WRITE)) {
+        (true, true) => "rw",
+        (true, false) => "r",
+        (false, true) => "w",
+        (false, false) => "",
+    }
+}
+
 impl Op {
     fn from_json(value: Value) -> Result<Self, String> {
         let written: Written = serde_json::from_value(value).map_err(|error| error.to_string())?;
@@ -77,10 +86,22 @@ impl Op {
 
     /// Does it to a tree.
     fn apply<F: Format>(&self, tree: &mut Table<F>, store: Store<'_>) -> Result<(), String> {
-        let (input, width) = (tree.format().width(), tree.format().output_width());
+        let format = tree.format();
+        // The lower half of a canonical address has one bit less than the entries select by.
+        let (input, width) = (format.end().get().ilog2() + PAGE_SHIFT, format.output_width());
+        let granule = format.granule_pages() << PAGE_SHIFT;
         let said = |error: MapError| match error {
             MapError::BeyondWidth(page) => {
                 format!("logical address {} is beyond the {input} bits of the format", page.address())
+            }
+            MapError::OffGranule(page) => {
+                let at = page.address();
+                format!(
+                    "logical address {at}: address, frames or pages are off the format's granule of {granule:#x}"
+                )
+            }
+            MapError::Inexpressible(access) => {
+                format!("access: the format cannot express '{}'", access_letters(access))
             }
             other => other.to_string(),
         };

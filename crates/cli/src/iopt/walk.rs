@@ -15,7 +15,7 @@ use super::{Refused, address, page_address, written};
 /// Tables in a file.
 #[derive(Args)]
 struct Tables {
-    /// Table format, e.g. vtd-ss4
+    /// Table format: vtd-ss3|4|5, vtd-fs4, amdv1-3|4|5|6, smmu-s1|s2-4k|16k|64k
     #[arg(long)]
     format: String,
     /// File with the table pages
@@ -90,7 +90,10 @@ fn outcome_says(outcome: Outcome) -> String {
         Outcome::NotMapped => "not mapped".to_owned(),
         Outcome::Malformed(why) => format!("broken: {why}"),
         Outcome::OutsideRam(table) => format!("broken: the table at {} is not in the image", table.address()),
-        Outcome::BeyondWidth => "the address has more bits than the format".to_owned(),
+        Outcome::Skipped => {
+            "not mapped: the table is reached over levels whose address bits are not 0".to_owned()
+        }
+        Outcome::BeyondWidth => "the address has more bits than the format, or is not canonical".to_owned(),
     }
 }
 
@@ -110,16 +113,24 @@ impl InFormat for WalkTask<'_> {
         for step in walk.steps() {
             writeln!(
                 self.out,
-                "level {}: table {}, index {:#x}, entry at {} = {:#018x}: {}",
+                "level {}: table {}, index {:#x} (address bits {}:{}), entry at {} = {:#018x}: {}",
                 step.level,
                 step.table.address(),
                 step.index,
+                format.span_shift(step.level) - 1,
+                format.entry_shift(step.level),
                 step.at(),
                 step.word,
                 entry_says(step.entry)
             )?;
         }
-        writeln!(self.out, "logical address {}: {}", self.iova, outcome_says(walk.outcome))
+        writeln!(self.out, "logical address {}: {}", self.iova, outcome_says(walk.outcome))?;
+        for (request, access) in [("read", Access::READ), ("write", Access::WRITE)] {
+            if let Some(fault) = walk.fault(format, access) {
+                writeln!(self.out, "a {request} is stopped: {fault}")?;
+            }
+        }
+        Ok(())
     }
 }
 

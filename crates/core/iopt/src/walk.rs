@@ -7,7 +7,7 @@ use core::ops::ControlFlow;
 
 use dxgk_hw::{Access, LogicalAddr, LogicalPage, MachineMemory, PAGE_SHIFT, Pfn, PhysAddr};
 
-use crate::format::{Entry, Format, Leaf, MAX_LEVELS, Malformed};
+use crate::format::{Entry, Fault, Format, Leaf, MAX_LEVELS, Malformed, Stop};
 use crate::table::Table;
 use crate::words::Words;
 
@@ -52,7 +52,9 @@ pub enum Outcome {
     Malformed(Malformed),
     /// The last step leads to a table that is not in RAM (or the root is not).
     OutsideRam(Pfn),
-    /// The address has more bits than the format.
+    /// The last step leads over skipped levels, for which the address has bits that are not 0.
+    Skipped,
+    /// The address has more bits than the format, or is not canonical.
     BeyondWidth,
 }
 
@@ -68,6 +70,20 @@ impl Walk {
     /// The entries read, in order.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().flatten()
+    }
+
+    /// What a unit reports for a request that wants `access`; `None` when it lets the request pass.
+    pub fn fault<F: Format>(&self, format: F, access: Access) -> Option<Fault> {
+        let stop = match self.outcome {
+            Outcome::Mapped { access: allowed, .. } if allowed.contains(access) => return None,
+            Outcome::Mapped { .. } => Stop::NoPermission,
+            Outcome::NotMapped | Outcome::Skipped => Stop::NotPresent,
+            Outcome::Malformed(why) => Stop::Malformed(why),
+            Outcome::OutsideRam(_) => Stop::Unreadable,
+            Outcome::BeyondWidth => Stop::BeyondWidth,
+        };
+        let level = self.steps().last().map_or(format.root_level(), |step| step.level);
+        Some(format.fault(level, stop, access))
     }
 }
 
@@ -145,12 +161,8 @@ impl<F: Format> Table<F> {
                         walk.outcome = Outcome::Malformed(Malformed::NextLevel(lower));
                         return walk;
                     }
-                    // Where levels are skipped, the bits that they would have used must be 0.
-                    if at.get()
-                        & ((1 << self.format.entry_shift(level)) - 1) >> self.format.span_shift(lower)
-                            << self.format.span_shift(lower)
-                        != 0
-                    {
+                    if self.skipped_bits(level, lower, at.page()) {
+                        walk.outcome = Outcome::Skipped;
                         return walk;
                     }
                     allowed &= access;
@@ -159,6 +171,13 @@ impl<F: Format> Table<F> {
             }
         }
         walk
+    }
+
+    /// Whether an address has bits that are not 0 among those of the levels between `level` and `lower`: the entry
+    /// does not translate it then.
+    pub(crate) fn skipped_bits(&self, level: u32, lower: u32, at: LogicalPage) -> bool {
+        let below = at.get() & ((1 << (self.format.entry_shift(level) - PAGE_SHIFT)) - 1);
+        below >> (self.format.span_shift(lower) - PAGE_SHIFT) != 0
     }
 
     /// Visits tables, leaves and broken entries, ascending by address, until `visit` breaks. On tables made to
@@ -182,30 +201,47 @@ impl<F: Format> Table<F> {
         let Ok(mut words) = Words::new(memory, table) else {
             return visit(Visit::Broken { level, first, outcome: Outcome::OutsideRam(table) });
         };
-        visit(Visit::Table { level, table, first })?;
+        visit(Visit::Table { level, table, first: self.format.canonical(first) })?;
         let entry_pages = 1u64 << (self.format.entry_shift(level) - PAGE_SHIFT);
         let mut index = 0;
         while index < 1 << self.format.index_bits(level) {
             let here = LogicalPage::new(first.get() + index * entry_pages);
+            let shown = self.format.canonical(here);
             let Ok(word) = words.load(index) else {
-                return visit(Visit::Broken { level, first: here, outcome: Outcome::OutsideRam(table) });
+                return visit(Visit::Broken { level, first: shown, outcome: Outcome::OutsideRam(table) });
             };
+            let entry = self.format.decode(level, word);
+            let at = index;
             index += 1;
-            match self.format.decode(level, word) {
+            match entry {
                 Entry::Absent => {}
                 Entry::Malformed(why) => {
-                    visit(Visit::Broken { level, first: here, outcome: Outcome::Malformed(why) })?;
+                    visit(Visit::Broken { level, first: shown, outcome: Outcome::Malformed(why) })?;
                 }
                 Entry::Leaf(leaf) => {
-                    visit(Visit::Leaf { level, first: here, leaf })?;
-                    index += (leaf.pages() / entry_pages).saturating_sub(1);
+                    let entries = leaf.pages() / entry_pages;
+                    let whole = at & (entries - 1) == 0
+                        && (at..at + entries).all(|part| {
+                            let same = |word| {
+                                self.format.decode(level, word) == entry
+                                    && !self.format.misplaced(level, part, word)
+                            };
+                            words.load(part).is_ok_and(same)
+                        });
+                    if whole {
+                        visit(Visit::Leaf { level, first: shown, leaf })?;
+                        index += entries - 1;
+                    } else {
+                        let outcome = Outcome::Malformed(Malformed::Contiguous);
+                        visit(Visit::Broken { level, first: shown, outcome })?;
+                    }
                 }
                 Entry::Table { table: next, level: lower, .. } if lower > 0 && lower < level => {
                     self.visit_table(memory, next, lower, here, visit)?;
                 }
                 Entry::Table { level: lower, .. } => {
                     let outcome = Outcome::Malformed(Malformed::NextLevel(lower));
-                    visit(Visit::Broken { level, first: here, outcome })?;
+                    visit(Visit::Broken { level, first: shown, outcome })?;
                 }
             }
         }

@@ -42,7 +42,7 @@ pub enum Malformed {
     LeafSize(u32),
     /// It holds a physical address of more bits than these.
     AddressSize(u32),
-    /// It is one of a row of entries with the contiguous hint, but holds the address of another place in the row.
+    /// It is one of a row of entries that make one leaf together, and they do not agree.
     Contiguous,
     /// Its access flag is clear, and hardware does not set it by itself.
     AccessFlag,
@@ -56,9 +56,7 @@ impl fmt::Display for Malformed {
             Self::NextLevel(level) => write!(f, "the next level {level} is not below this one"),
             Self::LeafSize(shift) => write!(f, "a leaf of 2^{shift} bytes does not fit this level"),
             Self::AddressSize(bits) => write!(f, "the physical address has more than {bits} bits"),
-            Self::Contiguous => {
-                write!(f, "the contiguous hint is set, but the address is not the one that is due here")
-            }
+            Self::Contiguous => write!(f, "one leaf in several entries, which do not agree"),
             Self::AccessFlag => write!(f, "the access flag is clear"),
         }
     }

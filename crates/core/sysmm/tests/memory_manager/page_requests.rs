@@ -229,3 +229,18 @@ fn a_machine_of_terabytes_with_holes_costs_nothing_until_it_is_used() {
     (args.high_address, args.skip_bytes) = ((1 << 30) - 1, 4096);
     run.sysmm.allocate_pages_for_mdl(&CALLER, run.lead, &args).expect("the rest comes from above the hole");
 }
+
+#[test]
+fn tables_of_several_frames_are_contiguous_aligned_zeroed_and_given_back() {
+    let run = small(Scatter::Dense);
+    let before = run.pages.counts();
+    let first = run.pages.take_frame().expect("room");
+    let large = run.pages.take_run(16).expect("room");
+    assert_eq!(large.get() % 16, 0);
+    assert_ne!(large, first);
+    assert_eq!(run.pages.counts().table, 17);
+    assert_eq!(run.pages.take_run(64), None, "no such run is there");
+    run.pages.give_run(large, 16);
+    run.pages.give_frame(first);
+    assert_eq!(run.pages.counts(), before);
+}
