@@ -134,7 +134,9 @@ fn an_unknown_format_is_refused_with_those_accepted() {
 }
 
 /// Format, levels, granule in 4 KiB pages, and what the Arm formats add.
-const FORMATS: [(&str, u64, u64, Option<u64>, Option<u64>); 14] = [
+type Shape = (&'static str, u64, u64, Option<u64>, Option<u64>);
+
+const FORMATS: [Shape; 14] = [
     ("vtd-ss3", 3, 1, None, None),
     ("vtd-ss4", 4, 1, None, None),
     ("vtd-ss5", 5, 1, None, None),
