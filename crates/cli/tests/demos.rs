@@ -281,13 +281,22 @@ fn the_list_of_demos_names_each_with_its_rule_and_modes() {
     }
 }
 
-/// Shows S-BE6-01.
+/// Shows S-BE6-01, S-BE6-02, S-BE6-03, S-BE6-04, S-BE6-10.
 #[test]
 fn as_strict_as_windows_a_device_fault_stops_the_machine_and_is_still_explained() {
     let run = run(&["--demo", "never-mapped", "--strictness", "windows"]);
     assert_eq!((run.status, run.text("/outcome")), (3, "bugcheck"), "{}", run.told());
     assert_eq!(run.text("/bugcheck/code"), "0xE6", "{}", run.told());
     assert_eq!(run.text("/bugcheck/parameters/0"), "0x26", "{}", run.told());
+    let parameter = |index: usize| hexadecimal(run.text(&format!("/bugcheck/parameters/{index}")));
+    let device_object = parameter(1).expect("a number");
+    assert_ne!(device_object, 0, "{}", run.told());
+    let address = parameter(2).expect("a number");
+    let message = run.text("/findings/0/message");
+    assert!(addresses(message).contains(&address), "{address:#x}: {message}");
+    // Bits 103 to 96 of a VT-d fault record are its reason: 5 for a write, 6 for a read that no entry allows.
+    let reason = parameter(3).map(|word| word >> 32 & 0xff);
+    assert!(matches!(reason, Some(5 | 6)), "{}", run.told());
     assert_eq!(run.text("/findings/0/rule"), "DMA-001", "{}", run.told());
     let life = run.report["life"].as_array().expect("a life");
     let unloaded = life.iter().any(|entry| entry["ddi"] == "DxgkDdiUnload");

@@ -37,7 +37,7 @@ const MODES: [(&str, &str, &str, &str); 8] = [
     ("24", "off", "off", ASKED),
 ];
 
-/// Shows S-MMI-01, S-MMI-03, S-APMA-08.
+/// Shows S-MMI-01, S-MMI-03, S-APMA-08, S-MAP-11.
 #[test]
 fn it_lives_its_whole_life_clean_in_every_mode_that_it_claims() {
     for (name, way) in ways() {

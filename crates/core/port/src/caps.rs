@@ -2,7 +2,7 @@
 //!
 //! Order ("IOMMU DMA remapping", "IOMMU-based GPU isolation"): the first two before StartDevice, the rest after it.
 
-use dxgk_abi::caps::DriverCaps;
+use dxgk_abi::caps::{DriverCaps, VidMmCapsFlags, WddmVersion};
 use dxgk_abi::query::{
     FrameBufferSaveArea, IommuCaps, PhysicalAdapterCaps, PhysicalMemoryCaps, QueryAdapterInfoType,
 };
@@ -44,6 +44,19 @@ pub(crate) fn before_start(
     Ok(Claims { iommu, highest_visible: limit.or(reported).unwrap_or(u64::MAX) })
 }
 
+/// The flags of DXGK_VIDMMCAPS about the IOMMU, each with the driver model that brought it.
+const SINCE: [(VidMmCapsFlags, WddmVersion); 3] = [
+    (VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED, WddmVersion::V2_4),
+    (VidMmCapsFlags::IOMMU_SECURE_MODE_REQUIRED, WddmVersion::V2_7),
+    (VidMmCapsFlags::MAP_APERTURE2_SUPPORTED, WddmVersion::V2_9),
+];
+
+/// What a driver of this model can have meant by its flags: to an older one they are reserved bits.
+fn known(flags: VidMmCapsFlags, model: WddmVersion) -> VidMmCapsFlags {
+    let unknown = SINCE.iter().filter(|(_, since)| model < *since);
+    VidMmCapsFlags(unknown.fold(flags.0, |flags, (unknown, _)| flags & !unknown.0))
+}
+
 /// DRIVERCAPS: what VidMm needs of it; nothing when the driver refuses.
 ///
 /// # Errors
@@ -51,7 +64,7 @@ pub(crate) fn before_start(
 pub(crate) fn driver(miniport: &impl Miniport, device: DeviceContext) -> DdiResult<Option<Caps>> {
     let caps = ask::<DriverCaps>(miniport, device, QueryAdapterInfoType::DRIVERCAPS, &[])?;
     Ok(caps.map(|caps| Caps {
-        memory: caps.memory_management_caps.value,
+        memory: known(caps.memory_management_caps.value, caps.wddm_version),
         paging_node: caps.memory_management_caps.paging_node,
         scheduling: caps.scheduling_caps,
         wddm: caps.wddm_version,
@@ -86,4 +99,24 @@ pub(crate) fn save_area(
         index.as_bytes(),
     )?;
     Ok(area.map(|area| area.maximum_size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shows S-AIF-03, S-VMC-01, S-VMC-03, S-VMC-05.
+    #[test]
+    fn a_flag_means_nothing_to_a_driver_model_older_than_it() {
+        let other = VidMmCapsFlags::DEDICATED_PAGING_ENGINE;
+        for (flag, before, since) in [
+            (VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED, WddmVersion::V2_3, WddmVersion::V2_4),
+            (VidMmCapsFlags::IOMMU_SECURE_MODE_REQUIRED, WddmVersion::V2_6, WddmVersion::V2_7),
+            (VidMmCapsFlags::MAP_APERTURE2_SUPPORTED, WddmVersion::V2_8, WddmVersion::V2_9),
+        ] {
+            assert_eq!(known(flag | other, before), other, "{flag:?}");
+            assert_eq!(known(flag | other, since), flag | other, "{flag:?}");
+            assert_eq!(known(flag | other, WddmVersion::LATEST), flag | other, "{flag:?}");
+        }
+    }
 }

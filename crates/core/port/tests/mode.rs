@@ -69,7 +69,7 @@ fn check(rows: &[(Request, Claims, Choice)]) {
     }
 }
 
-/// Shows S-ISO-12, S-IOC-05.
+/// Shows S-ISO-12, S-IOC-05, S-RMP-11, S-RMP-14.
 #[test]
 fn what_is_asked_for_and_what_the_driver_claims_make_the_mode() {
     use ModeReason::{Asked as AskedFor, DriverClaimsNothing, StrongestClaimed};
@@ -151,7 +151,7 @@ fn a_forced_mode_comes_whatever_the_driver_reports_but_never_another_one() {
     assert_eq!(choose_late(&forced(Asked::Auto), nothing, &MACHINE), off(ModeReason::DriverClaimsNothing));
 }
 
-/// Shows S-RMP-05, S-RMP-06, S-PMC-01.
+/// Shows S-RMP-05, S-RMP-06, S-PMC-01, S-PMC-03.
 #[test]
 fn a_device_that_does_not_see_all_of_ram_is_remapped_or_does_not_start() {
     let seeing = |iommu, highest_visible| Claims { iommu, highest_visible };

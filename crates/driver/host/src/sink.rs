@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dxgk_event::{
-    Event, EventId, EventSink, Failure, FailureKind, ListRef, Log, ObjectKind, ObjectStep, Phase, Record,
-    Stamp, Text,
+    Event, EventId, EventSink, Failure, FailureKind, Fault, ListRef, Log, ObjectKind, ObjectStep, Phase,
+    Record, Stamp, Text,
 };
 use dxgk_shm::{ArenaWriter, RingWriter};
 
@@ -37,6 +37,7 @@ struct Output {
 pub struct HostSink {
     output: Mutex<Output>,
     stacks: StackPolicy,
+    last_fault: Mutex<Option<Fault>>,
 }
 
 impl core::fmt::Debug for HostSink {
@@ -49,7 +50,8 @@ impl HostSink {
     /// A sink over the writing ends of the ring and the arena.
     #[must_use]
     pub fn new(ring: RingWriter, arena: ArenaWriter, stacks: StackPolicy) -> Self {
-        Self { output: Mutex::new(Output { ring, arena, sites: BTreeMap::new() }), stacks }
+        let output = Mutex::new(Output { ring, arena, sites: BTreeMap::new() });
+        Self { output, stacks, last_fault: Mutex::default() }
     }
 
     /// Records what the driver printed, in as many records as it takes.
@@ -82,11 +84,19 @@ impl HostSink {
         output.ring.stop_requested()
     }
 
+    /// The last access that an IOMMU refused.
+    pub(crate) fn last_fault(&self) -> Option<Fault> {
+        *self.last_fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn output(&self) -> MutexGuard<'_, Output> {
         self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn push(&self, event: &Event, wants_stack: bool) -> EventId {
+        if let Event::Fault(fault) = event {
+            *self.last_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(*fault);
+        }
         let rip = place();
         let mut output = self.output();
         let stack = if rip != 0 && self.takes_stack(&mut output, rip, wants_stack) {

@@ -43,6 +43,7 @@ impl SegmentPages {
 mod tests {
     use super::SegmentPages;
 
+    /// Shows S-BPD-04.
     #[test]
     fn pages_are_given_first_fit_and_never_twice() {
         let mut pages = SegmentPages::new(8);

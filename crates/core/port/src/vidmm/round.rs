@@ -205,13 +205,13 @@ impl<P: Platform> Work<'_, '_, P> {
     ) -> DdiResult<()> {
         let mut pages = SegmentPages::new(segment.pages());
         let first = pages.take(store.pages, 1).ok_or(NO_ROOM)?;
-        self.map(&segment, first, store, Handle::NULL, Handle::NULL, Pointer::NULL, false)?;
+        self.map(&segment, first, store, Handle::NULL, Pointer::NULL, false)?;
         let (segment_before, address_before) = (self.buffer.segment, self.buffer.address);
         self.buffer.segment = segment.id;
         self.buffer.address = segment.base.wrapping_add(first.wrapping_mul(PAGE_SIZE));
         let within = self.with_allocation(segments, Some((segment.id, pages)));
         (self.buffer.segment, self.buffer.address) = (segment_before, address_before);
-        undo(within, || self.unmap(&segment, first, store.pages, Handle::NULL, Handle::NULL))
+        undo(within, || self.unmap(&segment, first, store.pages, Handle::NULL))
     }
 
     fn with_allocation(&self, segments: &Segments, used: Used) -> DdiResult<()> {
@@ -288,17 +288,17 @@ impl<P: Platform> Work<'_, '_, P> {
         let view = if seen { store.view() } else { Pointer::NULL };
         let handle = allocation.info.allocation;
         let cached = flags.contains(AllocationFlags::CACHED);
-        self.map(segment, first, store, self.device, handle, view, cached)?;
-        self.unmap(segment, first, store.pages, self.device, handle)
+        self.map(segment, first, store, handle, view, cached)?;
+        self.unmap(segment, first, store.pages, handle)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of the operation")]
+    /// `hDevice` stays null: a paging buffer has no owner, and a primary is mapped without one
+    /// (DXGKARG_BUILDPAGINGBUFFER).
     fn map(
         &self,
         segment: &Segment,
         first: u64,
         store: &Backing,
-        device: Handle,
         allocation: Handle,
         view: Pointer,
         cached: bool,
@@ -308,7 +308,6 @@ impl<P: Platform> Work<'_, '_, P> {
         let flags = if coherent { MapApertureFlags::CACHE_COHERENT } else { MapApertureFlags(0) };
         let operation = match store.described() {
             Described::Mdl(mdl) => PagingParameters::MapApertureSegment(MapApertureSegment {
-                device,
                 allocation,
                 segment_id: segment.id,
                 offset_in_pages: first,
@@ -318,7 +317,6 @@ impl<P: Platform> Work<'_, '_, P> {
                 ..MapApertureSegment::default()
             }),
             Described::Adl(adl) => PagingParameters::MapApertureSegment2(MapApertureSegment2 {
-                device,
                 allocation,
                 segment_id: segment.id,
                 offset_in_pages: first,
@@ -334,16 +332,8 @@ impl<P: Platform> Work<'_, '_, P> {
         Ok(())
     }
 
-    fn unmap(
-        &self,
-        segment: &Segment,
-        first: u64,
-        pages: u64,
-        device: Handle,
-        allocation: Handle,
-    ) -> DdiResult<()> {
+    fn unmap(&self, segment: &Segment, first: u64, pages: u64, allocation: Handle) -> DdiResult<()> {
         let operation = PagingParameters::UnmapApertureSegment(UnmapApertureSegment {
-            device,
             allocation,
             segment_id: segment.id,
             offset_in_pages: first,

@@ -42,7 +42,7 @@ fn lives(asked: Asked, before: &[&str], after: &[&str]) {
     rig.assert_balanced();
 }
 
-/// Shows S-ISO-35, S-ISO-36, S-ISO-58, S-RMP-09, S-QAT-05, S-IOC-07.
+/// Shows S-ISO-35, S-ISO-36, S-ISO-58, S-RMP-09, S-QAT-05, S-IOC-07, S-IOC-08, S-RMP-10, S-ISO-64.
 #[test]
 fn a_chain_lives_in_order_in_every_mode_and_shares_one_domain() {
     lives(Asked::Off, &PASS, &[]);

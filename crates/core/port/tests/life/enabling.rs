@@ -127,7 +127,7 @@ fn a_domain_that_cannot_be_made_or_filled_never_opens_the_window() {
     }
 }
 
-/// Shows S-BEX-02.
+/// Shows S-BEX-02, S-ISO-40, S-RMP-19.
 #[test]
 fn a_driver_that_refuses_begin_is_not_moved_and_gets_no_end() {
     for (flags, started) in [(0x07, false), (ALLOW, true)] {

@@ -4,6 +4,7 @@
 mod chain;
 mod enabling;
 mod miniport;
+mod operations;
 mod order;
 mod paging;
 mod platform;

@@ -49,7 +49,7 @@ fn remapping_is_attached_before_the_start_and_the_device_never_passes() {
 }
 
 /// Shows S-ISO-15, S-ISO-38, S-ISO-41, S-ISO-42, S-ISO-45, S-ISO-57, S-BEX-01, S-BEX-06, S-EEX-01, S-EEX-02,
-/// S-RMP-22.
+/// S-RMP-22, S-RMP-21, S-BEX-05, S-ISO-44.
 #[test]
 fn isolation_is_attached_last_between_begin_and_end() {
     let rig = Rig::new(FULL, Asked::Isolation);
@@ -112,7 +112,7 @@ fn without_a_unit_nothing_is_attached() {
     announced(&rig, ModeChoice::Passthrough, ModeReason::NoUnit);
 }
 
-/// Shows S-RMP-05, S-IOC-03.
+/// Shows S-RMP-05, S-IOC-03, S-RMP-13.
 #[test]
 fn a_refused_mode_ends_before_the_start() {
     let only = IommuCaps::IOMMU_ISOLATION_SUPPORTED | IommuCaps::IOMMU_ISOLATION_REQUIRED;

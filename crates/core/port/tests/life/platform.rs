@@ -48,7 +48,8 @@ pub(crate) struct Addresses {
     next: AtomicU64,
     mdls: Mutex<BTreeMap<u64, Vec<PageRun>>>,
     adls: Mutex<BTreeSet<u64>>,
-    views: Mutex<BTreeSet<u64>>,
+    /// By address: the frames behind it, and whose it is.
+    pub(crate) views: Mutex<BTreeMap<u64, (Vec<u64>, ViewOwner)>>,
     /// There is no room for views.
     pub(crate) full: AtomicBool,
 }
@@ -108,17 +109,18 @@ impl DriverMemory for Addresses {
         assert!(self.adls.lock().expect("unpoisoned").remove(&adl.get()));
     }
 
-    fn map_view(&self, _runs: &[PageRun], _cache: CacheType, _owner: ViewOwner) -> Result<CpuVa, NoRoom> {
+    fn map_view(&self, runs: &[PageRun], _cache: CacheType, owner: ViewOwner) -> Result<CpuVa, NoRoom> {
         if self.full.load(Ordering::Relaxed) {
             return Err(NoRoom);
         }
         let at = self.next()?;
-        self.views.lock().expect("unpoisoned").insert(at.get());
+        let frames = runs.iter().flat_map(|run| run.start.get()..run.start.get() + run.pages).collect();
+        self.views.lock().expect("unpoisoned").insert(at.get(), (frames, owner));
         Ok(at)
     }
 
     fn unmap_view(&self, base: CpuVa, _bytes: u64) {
-        assert!(self.views.lock().expect("unpoisoned").remove(&base.get()));
+        assert!(self.views.lock().expect("unpoisoned").remove(&base.get()).is_some());
     }
 
     fn map_registers(&self, _window: RegisterWindow) -> Result<CpuVa, NoRoom> {

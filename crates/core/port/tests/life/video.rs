@@ -9,7 +9,7 @@ use dxgk_abi::paging::{ArgBuildPagingBuffer, PagingLocation, PagingParameters};
 use dxgk_abi::segment::{QuerySegmentOut4, SegmentDescriptor4, SegmentFlags};
 use dxgk_abi::submit::{ArgSubmitCommand, SubmitCommandFlags};
 use dxgk_abi::{Handle, NtStatus, Pointer};
-use dxgk_hw::{MachineMemory, PAGE_SIZE, Pfn};
+use dxgk_hw::{MachineMemory, PAGE_SIZE, Pfn, ViewOwner};
 use dxgk_port::vidmm::{
     Allocation, FenceOutcome, SegmentAnswer, SegmentQuery, StandardAllocation, VideoMemory,
 };
@@ -48,6 +48,22 @@ pub(crate) struct Video {
     pub(crate) memory: Mutex<BTreeMap<u64, [u8; 8]>>,
     /// Passes of the operation under way.
     pub(crate) pass: Mutex<u32>,
+    /// Processor and device see the aperture's pages alike.
+    pub(crate) coherent: bool,
+    /// Every operation that was asked for.
+    pub(crate) seen: Mutex<Vec<Seen>>,
+    /// The views that there were when the allocation was closed.
+    pub(crate) views_at_close: Mutex<Vec<u64>>,
+}
+
+/// An operation, and how things stood when it was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) operation: PagingParameters,
+    /// What lay at the address for the processor, if there was one.
+    pub(crate) view: Option<(Vec<u64>, ViewOwner)>,
+    /// Live mappings of the memory manager: those for an MDL, and address descriptor lists.
+    pub(crate) mapped: u64,
 }
 
 impl Default for Video {
@@ -64,6 +80,9 @@ impl Default for Video {
             table: Mutex::default(),
             memory: Mutex::default(),
             pass: Mutex::default(),
+            coherent: true,
+            seen: Mutex::default(),
+            views_at_close: Mutex::default(),
         }
     }
 }
@@ -127,6 +146,19 @@ impl Driver {
     fn video(&self) -> &Video {
         self.video.as_ref().expect("video memory")
     }
+
+    fn note(&self, operation: PagingParameters) {
+        let view = match operation {
+            PagingParameters::MapApertureSegment2(map) => {
+                let views = self.sysmm.platform().driver.views.lock().expect("unpoisoned");
+                views.get(&map.cpu_visible_address.0).cloned()
+            }
+            _ => None,
+        };
+        let totals = self.sysmm.statistics();
+        let mapped = totals.page_mappings + totals.adls;
+        self.video().seen.lock().expect("unpoisoned").push(Seen { operation, view, mapped });
+    }
 }
 
 fn descriptor(flags: SegmentFlags, number: u64) -> SegmentDescriptor4 {
@@ -137,10 +169,9 @@ impl VideoMemory for Driver {
     fn query_segments(&self, adapter: DeviceContext, query: SegmentQuery) -> DdiResult<SegmentAnswer> {
         assert_eq!(query, SegmentQuery::Fourth);
         self.called(format!("segments {}", number(adapter)))?;
-        let descriptors = [
-            descriptor(SegmentFlags::APERTURE.union(SegmentFlags::CACHE_COHERENT), 1),
-            descriptor(SegmentFlags(0), 2),
-        ];
+        let coherent = if self.video().coherent { SegmentFlags::CACHE_COHERENT } else { SegmentFlags(0) };
+        let descriptors =
+            [descriptor(SegmentFlags::APERTURE.union(coherent), 1), descriptor(SegmentFlags(0), 2)];
         let header = QuerySegmentOut4 {
             segment: 2,
             paging_buffer_segment_id: self.video().paging_buffer_in,
@@ -230,6 +261,9 @@ impl VideoMemory for Driver {
         opened: Handle,
     ) -> DdiResult<()> {
         assert_eq!((device, opened), (Handle(0xd1), Handle(0xd5)));
+        let views = self.sysmm.platform().driver.views.lock().expect("unpoisoned");
+        *self.video().views_at_close.lock().expect("unpoisoned") = views.keys().copied().collect();
+        drop(views);
         self.called("close allocation".to_owned())
     }
 
@@ -252,6 +286,7 @@ impl VideoMemory for Driver {
             PagingParameters::Transfer(transfer) => ("out", transfer.allocation),
         };
         let of = if of.is_null() { "buffer" } else { "allocation" };
+        self.note(operation);
         self.called(format!("build {name} {of}"))?;
         let mut pass = self.video().pass.lock().expect("unpoisoned");
         if *pass < self.video().passes {

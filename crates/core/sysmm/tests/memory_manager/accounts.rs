@@ -12,7 +12,7 @@ use crate::machine::{
     ALL_MODES, BAR, CALLER, Kind, Run, adl_args, mdl_header, mdl_object, pages, pages_args,
 };
 
-/// Shows S-ISO-53.
+/// Shows S-ISO-53, S-ISO-55, S-ISO-37.
 #[test]
 fn everything_left_at_removal_is_reported_in_order_and_taken_back() {
     for kind in ALL_MODES {

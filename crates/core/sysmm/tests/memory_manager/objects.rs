@@ -117,7 +117,7 @@ fn windows_hands_logical_addresses_out_from_the_bottom() {
     assert_eq!(run.adl(adl.adl), Laid::Pages(vec![1]));
 }
 
-/// Shows S-CPOA-01, S-CPOA-22, S-OPO-01, S-OPOA-03, S-OPOA-05, S-CLO-01, S-CLOA-01.
+/// Shows S-CPOA-01, S-CPOA-22, S-OPO-01, S-OPOA-03, S-OPOA-05, S-CLO-01, S-CLOA-01, S-OPO-05.
 #[test]
 fn an_object_is_open_on_one_adapter_at_a_time() {
     let run = Run::new(Kind::Isolation);
@@ -206,7 +206,7 @@ fn where_windows_stops_nothing_is_changed() {
     destroy(&run, physical, opened).expect("nothing hangs on it");
 }
 
-/// Shows S-CPOA-20, S-MPMA-03, S-MPMA-04, S-MPMA-06, S-MPMA-07.
+/// Shows S-CPOA-20, S-MPMA-03, S-MPMA-04, S-MPMA-06, S-MPMA-07, S-UPM-01.
 #[test]
 fn a_view_keeps_the_pages_of_a_destroyed_object() {
     let run = Run::new(Kind::Isolation);

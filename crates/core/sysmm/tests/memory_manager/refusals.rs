@@ -167,6 +167,7 @@ fn map_mdl_to_iommu_refuses() {
     }
 }
 
+/// Shows S-FPM-03.
 #[test]
 fn handles_that_are_stale_foreign_or_of_another_kind_are_refused_and_told_apart() {
     let run = Run::new(Kind::Isolation);

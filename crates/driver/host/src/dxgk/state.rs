@@ -127,6 +127,18 @@ impl PortState {
         self.allocations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Parameters of DRIVER_VERIFIER_DMA_VIOLATION for the last access that an IOMMU refused (page "Bug Check 0xE6",
+    /// parameter 1 = 0x26): the device object of the device, the address, and, for the hardware's type of the fault, the
+    /// upper word of the unit's record as it stands (our choice).
+    fn dma_violation(&self) -> [u64; 4] {
+        const ILLEGAL_DMA: u64 = 0x26;
+        let Some(fault) = self.sink.last_fault() else { return [ILLEGAL_DMA, 0, 0, 0] };
+        let adapters = self.adapters();
+        let culprit = adapters.values().find(|adapter| adapter.function.requester().0 == fault.requester);
+        let [_, kind] = fault.record;
+        [ILLEGAL_DMA, culprit.map_or(0, |adapter| adapter.device_object), fault.address, kind]
+    }
+
     /// The adapter that a driver's handle names.
     pub(crate) fn adapter(&self, handle: Handle) -> Option<AdapterState> {
         self.adapters().get(&handle.0).cloned()
@@ -184,7 +196,7 @@ pub(crate) fn serve(
     let entry = record(Phase::Entered, 0, call.words, NtStatus::SUCCESS);
     if port.settings.stop_like_windows && port.sink.stop_wanted() {
         // The rules, read from the stream by somebody else, found what Driver Verifier stops for.
-        stop::bug_check(BugCheck::DRIVER_VERIFIER_DMA_VIOLATION, [0x26, 0, 0, 0]);
+        stop::bug_check(BugCheck::DRIVER_VERIFIER_DMA_VIOLATION, port.dma_violation());
     }
     let caller = Caller::new(Irql(processor::irql()), 0);
     let result = body(port, &caller);

@@ -151,6 +151,7 @@ fn a_cached_permission_refuses_and_says_that_it_was_cached() {
 }
 
 /// A device moved from domain 3 to blocked, nothing invalidated: still in its old domain.
+/// Shows S-ISO-39, S-RMP-18, S-BEX-03.
 #[test]
 fn a_changed_context_entry_is_seen_only_after_an_invalidation_that_covers_it() {
     let source = DEVICE.0;

@@ -104,6 +104,7 @@ fn texts_are_formatted_compared_and_converted() {
     assert!((bench.status("RtlCompareUnicodeString", &[left, right, 0]) as i32) < 0);
 }
 
+/// Shows S-MPE-23.
 #[test]
 fn page_lists_are_zeroed_locked_within_limits_and_given_back() {
     let bench = Bench::with(true, Registry::default());

@@ -134,6 +134,7 @@ fn device_memory_is_mapped_unmapped_and_unknown_to_nobody() {
     assert_eq!(bench.stops("MmUnmapIoSpace", &[va, 0x1000]).0, BugCheck::MEMORY_MANAGEMENT);
 }
 
+/// Shows S-MCC-01, S-MCC-03, S-MCC-05.
 #[test]
 fn contiguous_memory_keeps_its_bounds_and_goes_back() {
     let bench = Bench::new();
@@ -153,6 +154,7 @@ fn contiguous_memory_keeps_its_bounds_and_goes_back() {
     assert_eq!(bench.stops("MmFreeContiguousMemory", &[va]).0, BugCheck::MEMORY_MANAGEMENT);
 }
 
+/// Shows S-APMA-09, S-ADL-01, S-ADL-02, S-ADL-05, S-ADL-06, S-ADL-07, S-ADLF-01, S-ACC-01.
 #[test]
 fn the_memory_managers_lists_and_views_are_what_it_asked_for() {
     let bench = Bench::new();
