@@ -63,6 +63,9 @@ pub struct Policy {
     pub guard_pages: u64,
     /// Written to every 8-byte word of pages that are handed out unzeroed; `None` leaves what was there.
     pub poison: Option<u64>,
+    /// Written to every 8-byte word of a page at the moment when it becomes free, so that whoever still reaches it is
+    /// found out; `None` leaves what was there. It costs a write of each freed page under the page database's lock.
+    pub freed: Option<u64>,
     /// How pages are laid out.
     pub scatter: Scatter,
     /// What happens where Windows stops.
@@ -72,6 +75,9 @@ pub struct Policy {
 impl Policy {
     /// The poison pattern of verifying runs.
     pub const POISON: u64 = 0xBAD0_DA7A_BAD0_DA7A;
+
+    /// A pattern for [`freed`](Self::freed). As a table entry it leads to no RAM.
+    pub const FREED: u64 = 0xF4EE_D0DD_F4EE_D0DD;
 }
 
 impl Default for Policy {
@@ -81,6 +87,7 @@ impl Default for Policy {
             logical_base: LogicalBase::Safe,
             guard_pages: 1,
             poison: Some(Self::POISON),
+            freed: None,
             scatter: Scatter::Runs(16),
             strictness: Strictness::Report,
         }

@@ -53,6 +53,7 @@ pub struct PageCounts {
 pub struct PageDatabase<P: Platform> {
     platform: Arc<P>,
     poison: Option<u64>,
+    freed: Option<u64>,
     scatter: Scatter,
     low: Arc<LowResources>,
     store: Mutex<P::RawMutex, Store>,
@@ -75,6 +76,7 @@ impl<P: Platform> PageDatabase<P> {
         Arc::new(Self {
             platform,
             poison: policy.poison,
+            freed: policy.freed,
             scatter: policy.scatter,
             low: Arc::default(),
             store: Mutex::new(store),
@@ -113,7 +115,7 @@ impl<P: Platform> PageDatabase<P> {
     /// # Errors
     /// [`PageListError`] with the first page that is not the owner's; nothing was given back then.
     pub fn release(&self, runs: &[PageRun], owner: PageOwner) -> Result<u64, PageListError> {
-        self.store.lock().release(runs, owner.into())
+        self.store.lock().release(runs, owner.into(), &|run| self.spoil(run))
     }
 
     /// Counts one more device mapping of each page: none of them becomes free before [`unpin`](Self::unpin).
@@ -123,7 +125,7 @@ impl<P: Platform> PageDatabase<P> {
 
     /// Undoes a [`pin`](Self::pin). Returns how many pages became free by it.
     pub(crate) fn unpin(&self, runs: &[PageRun]) -> u64 {
-        self.store.lock().unpin(runs)
+        self.store.lock().unpin(runs, &|run| self.spoil(run))
     }
 
     /// Takes pages of the driver's objects out of circulation for ever.
@@ -159,6 +161,13 @@ impl<P: Platform> PageDatabase<P> {
         }
     }
 
+    /// What happens to pages that become free, before anybody can be given them.
+    fn spoil(&self, run: PageRun) {
+        if let Some(pattern) = self.freed {
+            self.fill(&[run], pattern);
+        }
+    }
+
     fn fill(&self, runs: &[PageRun], pattern: u64) {
         for run in runs {
             // The run came from the machine's own ranges; a platform that denies it later keeps what it has.
@@ -175,6 +184,7 @@ impl<P: Platform> FrameSource for PageDatabase<P> {
     fn give_frame(&self, frame: Pfn) {
         let mut store = self.store.lock();
         if store.state(frame.get()) == Some(PageState::Table) {
+            self.spoil(PageRun::new(frame, 1));
             store.mark(frame.get(), 1, PageState::Free);
         }
     }

@@ -73,8 +73,14 @@ impl Store {
         }
     }
 
-    /// Gives back pages of `owner`; those that a device still reaches are held. Returns how many became free.
-    pub(super) fn release(&mut self, runs: &[PageRun], owner: PageState) -> Result<u64, PageListError> {
+    /// Gives back pages of `owner`; those that a device still reaches are held. `freeing` sees each stretch just before
+    /// it becomes free. Returns how many became free.
+    pub(super) fn release(
+        &mut self,
+        runs: &[PageRun],
+        owner: PageState,
+        freeing: &dyn Fn(PageRun),
+    ) -> Result<u64, PageListError> {
         for page in pages(runs) {
             match self.state(page) {
                 None => return Err(PageListError::NotRam(Pfn::new(page))),
@@ -92,6 +98,9 @@ impl Store {
                     (self.pins(*page) != 0) == held && (self.state(*page) == Some(owner)) == owned
                 };
                 let stop = (at + 1..end).find(|page| !alike(page)).unwrap_or(end);
+                if owned && !held {
+                    freeing(PageRun::new(Pfn::new(at), stop - at));
+                }
                 if owned {
                     self.mark(at, stop - at, if held { PageState::Held } else { PageState::Free });
                     freed += if held { 0 } else { stop - at };
@@ -125,10 +134,11 @@ impl Store {
     }
 
     /// Counts one device mapping less. Returns how many pages, given back by their owner before, became free.
-    pub(super) fn unpin(&mut self, runs: &[PageRun]) -> u64 {
+    pub(super) fn unpin(&mut self, runs: &[PageRun], freeing: &dyn Fn(PageRun)) -> u64 {
         let mut freed = 0;
         for page in pages(runs) {
             if self.add_pins(page, -1) == 0 && self.state(page) == Some(PageState::Held) {
+                freeing(PageRun::new(Pfn::new(page), 1));
                 self.mark(page, 1, PageState::Free);
                 freed += 1;
             }
