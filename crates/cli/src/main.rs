@@ -5,6 +5,7 @@ mod iopt;
 mod report;
 mod run;
 mod scan;
+mod scenario;
 mod schema;
 mod symbols;
 mod usage;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use usage::Usage;
+use usage::{Usage, in_one_line};
 
 /// Run an unmodified WDDM display miniport against Dxgkrnl's memory manager and an enforced IOMMU.
 #[derive(Parser)]
@@ -46,6 +47,8 @@ enum Verb {
 
 /// Exit status of a mistake in the command line, or in what it names.
 const USAGE: u8 = 2;
+/// The program's name and the command's come before them.
+const ARGUMENTS_OF_RUN: usize = 2;
 /// Exit status of a failure of our own.
 const OWN_FAILURE: u8 = 4;
 
@@ -65,7 +68,7 @@ fn main() -> ExitCode {
     };
     match command.verb {
         Verb::Child => run::child::main(),
-        Verb::Run(options) => match run::run(&options) {
+        Verb::Run(options) => match run::run(&options, std::env::args_os().skip(ARGUMENTS_OF_RUN)) {
             Ok(status) => ExitCode::from(status),
             Err(error) if error.is::<Usage>() => complain(&error.to_string(), USAGE),
             Err(error) => complain(&format!("{error:#}"), OWN_FAILURE),
@@ -86,15 +89,6 @@ fn main() -> ExitCode {
             Err(refused) => complain(&refused.to_string(), USAGE),
         },
     }
-}
-
-/// What is wrong and what is accepted, without the advice that follows it.
-fn in_one_line(error: &clap::Error) -> String {
-    let text = error.render().to_string();
-    let text = text.split("\n\nUsage:").next().unwrap_or(&text);
-    let text = text.split("\n\nFor more information").next().unwrap_or(text);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 /// Text for a terminal; a closed standard output is no error of ours.

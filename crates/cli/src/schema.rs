@@ -20,6 +20,8 @@ enum File {
     Report,
     /// A device description, `--device FILE.toml`
     Device,
+    /// A scenario, `--scenario FILE.toml`
+    Scenario,
 }
 
 /// Prints one.
@@ -27,6 +29,7 @@ pub(crate) fn print(asked: &Schema, out: &mut dyn Write) -> io::Result<()> {
     let schema = match asked.file {
         File::Report => schema_for!(crate::report::Report),
         File::Device => schema_for!(dxgk_model::Description),
+        File::Scenario => schema_for!(crate::scenario::File),
     };
     writeln!(out, "{}", serde_json::to_string_pretty(&schema)?)
 }

@@ -8,6 +8,11 @@ use std::fmt::Display;
 pub(crate) struct Usage(String);
 
 impl Usage {
+    /// What is wrong, in one line already.
+    pub(crate) fn line(what: String) -> Self {
+        Self(what)
+    }
+
     /// The value of `option` is refused.
     pub(crate) fn option(option: &str, why: impl Display) -> Self {
         Self(format!("{option}: {why}"))
@@ -17,4 +22,13 @@ impl Usage {
     pub(crate) fn file(path: &std::path::Path, why: impl Display) -> Self {
         Self(format!("{}: {why}", path.display()))
     }
+}
+
+/// What clap says is wrong and what is accepted, without the advice that follows it.
+pub(crate) fn in_one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.split("\n\nUsage:").next().unwrap_or(&text);
+    let text = text.split("\n\nFor more information").next().unwrap_or(text);
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join(" ").trim_start_matches("error: ").to_owned()
 }

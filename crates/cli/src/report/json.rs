@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use dxgk_abi::{BugCheck as BugCheckCode, InterfaceVersion};
-use dxgk_event::{ModeChoice, ModeReason, StopCause, Who};
+use dxgk_abi::{BugCheck as BugCheckCode, InterfaceVersion, NtStatus};
+use dxgk_event::{FailureKind, ModeChoice, ModeReason, StopCause, Who};
 use dxgk_verify::{Finding, Severity};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -27,6 +27,7 @@ pub(crate) struct Report {
     pub(crate) outcome: Outcome,
     pub(crate) failure: Option<String>,
     pub(crate) bugcheck: Option<BugCheck>,
+    pub(crate) scenario: ScenarioReport,
     pub(crate) life: Vec<Life>,
     pub(crate) callbacks: BTreeMap<&'static str, Calls>,
     pub(crate) dma: Dma,
@@ -72,6 +73,25 @@ pub(crate) struct BugCheck {
     pub(crate) place: Location,
     pub(crate) address: String,
     pub(crate) registers: BTreeMap<&'static str, String>,
+}
+
+/// What was played.
+#[derive(JsonSchema, Serialize, Debug)]
+pub(crate) struct ScenarioReport {
+    /// `default`, or the file.
+    pub(crate) name: String,
+    /// Those that began.
+    pub(crate) steps: Vec<StepReport>,
+    /// Expectations that were not met, in words.
+    pub(crate) unmet: Vec<String>,
+}
+
+#[derive(JsonSchema, Serialize, Debug)]
+pub(crate) struct StepReport {
+    #[serde(rename = "do")]
+    pub(crate) verb: String,
+    /// Null when it did not end.
+    pub(crate) status: Option<String>,
 }
 
 #[derive(JsonSchema, Serialize, Debug)]
@@ -186,6 +206,7 @@ impl Report {
             outcome,
             failure: session.told_failure(),
             bugcheck: session.machine_stop().map(|stop| bug_check(stop, &places)),
+            scenario: scenario(config, session),
             life: session
                 .life
                 .iter()
@@ -250,6 +271,20 @@ fn driver(config: &RunConfig, sha256: Option<String>, session: &Session) -> Driv
         interface_version: hex(seen.interface_version.into()),
         kind: if seen.display_only { "display-only" } else { "full" },
     }
+}
+
+fn scenario(config: &RunConfig, session: &Session) -> ScenarioReport {
+    let status = |status: NtStatus| format!("0x{:08X}", status.0);
+    let steps = session
+        .steps
+        .iter()
+        .map(|step| StepReport { verb: step.verb.clone(), status: step.status.map(status) });
+    // What the child could not do, and what was not found of what was expected.
+    let unmet = match &session.failure {
+        Some((FailureKind::Scenario, text)) if session.unmet.is_empty() => vec![text.clone()],
+        _ => session.unmet.clone(),
+    };
+    ScenarioReport { name: config.scenario.name.clone(), steps: steps.collect(), unmet }
 }
 
 fn machine(config: &RunConfig, session: &Session) -> Machine {

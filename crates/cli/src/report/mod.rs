@@ -8,7 +8,7 @@ mod text;
 
 use std::path::Path;
 
-pub(crate) use json::Report;
+pub(crate) use json::{Report, mode_name};
 pub(crate) use outcome::Outcome;
 pub(crate) use text::{Style, render};
 

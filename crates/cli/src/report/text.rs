@@ -193,6 +193,7 @@ fn summary(out: &mut String, report: &Report, style: Style) {
     let calls: u64 = report.callbacks.values().map(|count| count.calls).sum();
     let verdict = match report.outcome {
         Outcome::Clean => style.paint(GREEN, "clean"),
+        Outcome::Findings if !report.scenario.unmet.is_empty() => style.paint(RED, "not as expected"),
         Outcome::Findings if report.findings.is_empty() => style.paint(RED, "not started"),
         other => style.paint(RED, other.words()),
     };

@@ -6,6 +6,8 @@ use clap::ValueEnum;
 use dxgk_model::Description;
 use serde::{Deserialize, Serialize};
 
+use crate::scenario::Scenario;
+
 /// The configuration of a run, handed to the child as JSON.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct RunConfig {
@@ -29,6 +31,8 @@ pub(crate) struct RunConfig {
     pub(crate) missing: Missing,
     pub(crate) stacks: Stacks,
     pub(crate) timeout_seconds: u64,
+    /// What happens to the adapters.
+    pub(crate) scenario: Scenario,
 }
 
 /// `--device`.

@@ -3,13 +3,16 @@
 pub(crate) mod child;
 pub(crate) mod config;
 mod device;
+mod expect;
 mod handover;
 mod linked;
 mod options;
 mod parent;
+mod play;
 mod rig;
 pub(crate) mod session;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
@@ -21,6 +24,7 @@ use options::Color;
 pub(crate) use options::RunOptions;
 
 use crate::report::{Format, Outcome, Report, Style, render};
+use crate::scenario;
 use crate::symbols::{Sources, Symbols};
 use crate::usage::Usage;
 
@@ -28,12 +32,16 @@ use crate::usage::Usage;
 pub(crate) const CHILD: &str = "__child";
 
 /// Runs, reports, and gives the exit status.
-pub(crate) fn run(options: &RunOptions) -> Result<u8> {
+///
+/// `arguments` are those of the command line: the options of a scenario's file go below them.
+pub(crate) fn run(options: &RunOptions, arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     if options.demo.as_deref() == Some("list") {
         list_demos(&mut io::stdout().lock())?;
         return Ok(0);
     }
-    let config = options.config()?;
+    let loaded = scenario::load(&options.scenario)?;
+    let options = &RunOptions::over(&loaded, arguments)?;
+    let config = options.config(loaded.scenario)?;
     let formats = options.report.iter().map(|path| Format::of(path)).collect::<Result<Vec<_>, Usage>>()?;
     let driver = config.driver.as_deref().map(read_driver).transpose()?;
     let sha256 = driver.as_ref().map(|(_, bytes)| hex(&Sha256::digest(bytes)));

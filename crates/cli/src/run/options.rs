@@ -1,9 +1,10 @@
 //! The options of `dxgk run`, and their translation into a [`RunConfig`].
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, FromArgMatches, ValueEnum};
 use dxgk_abi::InterfaceVersion;
 use dxgk_shm::RamLayout;
 
@@ -11,7 +12,8 @@ use super::config::{
     LogicalBase, Missing, PoolForm, RegistryEntry, RegistryValue, RunConfig, Stacks, Strictness,
 };
 use super::device;
-use crate::usage::Usage;
+use crate::scenario::{Loaded, Scenario};
+use crate::usage::{Usage, in_one_line};
 
 /// Options of `dxgk run`.
 #[derive(Args, Debug)]
@@ -62,6 +64,10 @@ pub(crate) struct RunOptions {
     /// The IOMMUFlags registry switch
     #[arg(long, value_name = "N", default_value = "0x7", value_parser = parse_number)]
     iommu_flags: u64,
+
+    /// What happens to the adapters: `default`, or FILE.toml (`dxgk schema scenario`), whose options these override
+    #[arg(long, value_name = "FILE", default_value = crate::scenario::DEFAULT)]
+    pub(crate) scenario: String,
 
     /// The built-in sample misbehaves in the named way; `list` shows the names
     #[arg(long, value_name = "NAME")]
@@ -159,8 +165,28 @@ pub(crate) enum Color {
 }
 
 impl RunOptions {
+    /// Reads arguments of `run`; of an option that is given twice the later one counts.
+    pub(crate) fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Usage> {
+        let command =
+            Self::augment_args(clap::Command::new("run")).no_binary_name(true).args_override_self(true);
+        let matches =
+            command.try_get_matches_from(arguments).map_err(|error| Usage::line(in_one_line(&error)))?;
+        Self::from_arg_matches(&matches).map_err(|error| Usage::line(in_one_line(&error)))
+    }
+
+    /// The options of a scenario's file and, over them, those of the command line, which are `arguments`.
+    pub(crate) fn over(
+        loaded: &Loaded,
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, Usage> {
+        let of_file = loaded.settings.iter().map(|setting| OsString::from(&setting.argument));
+        let mut options = Self::from_arguments(of_file.chain(arguments))?;
+        options.driver = options.driver.or_else(|| loaded.driver.clone());
+        Ok(options)
+    }
+
     /// Checks what clap cannot, and gives the configuration of the run.
-    pub(crate) fn config(&self) -> Result<RunConfig, Usage> {
+    pub(crate) fn config(&self, scenario: Scenario) -> Result<RunConfig, Usage> {
         let layout = RamLayout::from_str(&self.ram).map_err(|error| Usage::option("--ram", error))?;
         let version = self.version()?;
         let mut registry = Vec::new();
@@ -201,6 +227,7 @@ impl RunOptions {
             missing: self.missing,
             stacks: self.stacks,
             timeout_seconds: self.timeout,
+            scenario,
         })
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use dxgk_event::{FailureKind, StopCause};
+use dxgk_event::{Event, FailureKind, StopCause};
 use dxgk_host::sink::HostSink;
 use dxgk_shm::{ARENA_BYTES, ArenaReader, Ram, RamLayout, RingReader};
 use dxgk_verify::Severity;
@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::child;
 use super::config::{RunConfig, Strictness};
+use super::expect::{Expectations, above_note};
 use super::handover::{Files, Handover};
 use super::rig::{DriverSource, stack_policy};
 use super::session::Session;
@@ -45,6 +46,7 @@ struct Watch<'a> {
     ring: RingReader,
     arena: ArenaReader,
     session: Session,
+    expectations: Expectations,
 }
 
 /// Runs in a sandboxed child process.
@@ -109,6 +111,7 @@ impl<'a> Watch<'a> {
             ring: RingReader::create(RING_RECORDS).context("cannot make the event ring")?,
             arena: ArenaReader::create(ARENA_BYTES).context("cannot make the list arena")?,
             session: Session::new(log),
+            expectations: Expectations::of(&config.scenario),
         })
     }
 
@@ -116,6 +119,11 @@ impl<'a> Watch<'a> {
     fn read(&mut self, patience: Duration) -> bool {
         match self.ring.next(patience) {
             Ok(Some(record)) => {
+                if let Ok(Event::Step(step)) = record.decode()
+                    && step.status == u32::MAX
+                {
+                    self.expectations.reached(step.index, self.session.verifier.findings());
+                }
                 self.session.take(&record, &self.arena);
                 if self.config.strictness == Strictness::Windows && self.windows_would_stop() {
                     self.ring.request_stop();
@@ -179,7 +187,19 @@ impl<'a> Watch<'a> {
         while self.read(Duration::ZERO) {}
     }
 
+    /// What the run came to, what the scenario expects included.
     fn outcome(&mut self, end: &End) -> Outcome {
+        let outcome = self.driver_outcome(end);
+        let expectations = std::mem::take(&mut self.expectations);
+        let unmet = expectations.ended(outcome, self.session.verifier.findings());
+        if unmet.is_empty() {
+            return outcome;
+        }
+        self.session.unmet(unmet);
+        if outcome == Outcome::Clean { Outcome::Findings } else { outcome }
+    }
+
+    fn driver_outcome(&mut self, end: &End) -> Outcome {
         if self.session.broken.is_some() {
             return Outcome::SandboxViolation;
         }
@@ -207,12 +227,9 @@ impl<'a> Watch<'a> {
             Some(FailureKind::LoadFailed) => Outcome::LoadFailed,
             Some(FailureKind::Internal) => Outcome::InternalError,
             Some(FailureKind::Hang) => Outcome::Hang,
-            Some(FailureKind::NotStarted) => Outcome::Findings,
-            None => {
-                let findings = self.session.verifier.findings();
-                let above_note = findings.iter().any(|finding| finding.severity > Severity::Note);
-                if above_note { Outcome::Findings } else { Outcome::Clean }
-            }
+            Some(FailureKind::NotStarted | FailureKind::Scenario) => Outcome::Findings,
+            None if above_note(self.session.verifier.findings()) => Outcome::Findings,
+            None => Outcome::Clean,
         }
     }
 

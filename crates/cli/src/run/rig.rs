@@ -16,11 +16,11 @@ use dxgk_host::patch::Patches;
 use dxgk_host::platform::{HostPlatform, KernelPages};
 use dxgk_host::processor::{Processor, boundary};
 use dxgk_host::sink::{HostSink, StackPolicy};
-use dxgk_hw::{FrameSource, IommuUnit, MachineMemory, PciFunction, RequesterId, Width};
+use dxgk_hw::{DmaPort, FrameSource, IommuUnit, MachineMemory, PciFunction, RequesterId, Width};
 use dxgk_iommu::vtd::VtdUnit;
 use dxgk_model::{Described, Device, Edu, Machine, NoRegisters};
 use dxgk_port::mode::{Asked, IommuFlags, Request};
-use dxgk_port::{AdapterSpec, Halt, LogicalAdapter, Port};
+use dxgk_port::{AdapterSpec, Port};
 use dxgk_shm::Ram;
 use dxgk_sysmm::policy::{LogicalBase as LogicalBasePolicy, Strictness as PolicyStrictness};
 use dxgk_sysmm::{PageDatabase, Policy, SysMm};
@@ -29,6 +29,7 @@ use super::config::{
     DeviceChoice, Iommu, LogicalBase, Missing, PoolForm, RegistryValue, RunConfig, Stacks, Strictness,
 };
 use super::linked;
+use super::play::Player;
 
 /// Where the one device is on the bus.
 const DEVICE: RequesterId = RequesterId::new(0, 3, 0);
@@ -70,6 +71,7 @@ pub(crate) struct Rig {
     miniport: LoadedMiniport,
     sysmm: Arc<SysMm<HostPlatform>>,
     unit: Arc<dyn IommuUnit>,
+    machine: Machine,
     functions: Vec<Arc<dyn PciFunction>>,
     ram: Arc<Ram>,
     sink: Arc<HostSink>,
@@ -145,6 +147,7 @@ impl Rig {
             miniport,
             sysmm,
             unit: Arc::new(unit),
+            machine,
             functions,
             ram,
             sink: Arc::clone(sink),
@@ -155,8 +158,7 @@ impl Rig {
         })
     }
 
-    /// DriverEntry, then the adapter's whole life: start, work, power, stop, remove, unload. What can be told only at
-    /// the end follows it.
+    /// DriverEntry, then the adapters' lives as the scenario has them. What can be told only at the end follows.
     pub(crate) fn live(&self, config: &RunConfig) {
         self.whole_life(config);
         self.installed.kernel().check_freed_pool();
@@ -199,40 +201,39 @@ impl Rig {
             limit: config.highest_visible_address,
             highest_physical: self.ram.highest_physical_address().get(),
         };
-        if let Err(halt) = self.adapter_life(&port) {
-            match halt {
-                Halt::Stopped => return,
-                other => self.sink.fail(FailureKind::NotStarted, &other.to_string()),
-            }
-        }
-        // A halt here is a stop, and recorded where it happened.
-        let _ = port.unload();
+        Player::new(self, port).play(&self.chains(), &config.scenario);
     }
 
-    fn adapter_life(&self, port: &Port<'_, LoadedMiniport, HostPlatform>) -> Result<(), Halt> {
-        let chain: Vec<AdapterSpec> = self
+    /// The physical adapters of each logical adapter.
+    fn chains(&self) -> Vec<Vec<AdapterSpec>> {
+        let specs = self
             .functions
             .iter()
-            .map(|function| AdapterSpec { requester: function.requester(), bars: function.bars() })
-            .collect();
-        let mut logical = port.add(&chain)?;
-        let lived = start_to_stop(port, &mut logical);
-        if lived == Err(Halt::Stopped) {
-            return lived;
-        }
-        port.remove(&mut logical)?;
-        lived
+            .map(|function| AdapterSpec { requester: function.requester(), bars: function.bars() });
+        vec![specs.collect()]
     }
-}
 
-fn start_to_stop(
-    port: &Port<'_, LoadedMiniport, HostPlatform>,
-    logical: &mut LogicalAdapter,
-) -> Result<(), Halt> {
-    port.start(logical)?;
-    port.work(logical)?;
-    port.power_cycle(logical)?;
-    port.stop(logical)
+    pub(super) fn sink(&self) -> &HostSink {
+        &self.sink
+    }
+
+    pub(super) fn miniport(&self) -> &LoadedMiniport {
+        &self.miniport
+    }
+
+    pub(super) fn ram(&self) -> &Ram {
+        &self.ram
+    }
+
+    /// How many devices the machine has.
+    pub(super) fn devices(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// A device's way to memory.
+    pub(super) fn device_port(&self, device: u32) -> Option<Arc<dyn DmaPort>> {
+        self.functions.get(device as usize).map(|function| self.machine.port(function.requester()))
+    }
 }
 
 /// The driver's service, whatever its file is called (our choice).

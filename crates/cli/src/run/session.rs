@@ -6,7 +6,7 @@ use dxgk_abi::table::Table;
 use dxgk_abi::{DxgkrnlInterface, NtStatus};
 use dxgk_event::{
     BadRecord, BugCheck, Callback, DdiCall, Event, EventId, Failure, FailureKind, ListRef, Mode,
-    ModuleLoaded, Phase, Record, StopCause, Tally,
+    ModuleLoaded, Phase, Record, ScenarioStep, StopCause, Tally,
 };
 use dxgk_shm::ArenaReader;
 use dxgk_verify::{Lists, Verifier};
@@ -38,6 +38,8 @@ pub(crate) struct Session {
     pub(crate) failure: Option<(FailureKind, String)>,
     pub(crate) broken: Option<String>,
     pub(crate) tally: Option<Tally>,
+    pub(crate) steps: Vec<StepEntry>,
+    pub(crate) unmet: Vec<String>,
     pub(crate) sites: Sites,
     keep_trace: bool,
     last_rip: u64,
@@ -53,6 +55,15 @@ pub(crate) struct LifeEntry {
     /// Nothing while the call has not returned.
     pub(crate) status: Option<NtStatus>,
     pub(crate) count: u64,
+}
+
+/// A step of the scenario and how it ended.
+#[derive(Clone, Debug)]
+pub(crate) struct StepEntry {
+    pub(crate) verb: String,
+    pub(crate) index: u32,
+    /// Nothing while it is under way.
+    pub(crate) status: Option<NtStatus>,
 }
 
 /// Calls of one callback.
@@ -172,8 +183,29 @@ impl Session {
             }
             Event::Failure(failure) => self.note_failure(failure),
             Event::Tally(tally) => self.tally = Some(*tally),
+            Event::Step(step) => self.note_step(step),
             _ => {}
         }
+    }
+
+    fn note_step(&mut self, step: &ScenarioStep) {
+        let number = step.index.wrapping_add(1);
+        let verb = step.name.as_str().to_owned();
+        if step.status == u32::MAX {
+            self.trace(|| format!("== step {number}: {verb}"));
+            if self.steps.len() < MOST_LINES {
+                self.steps.push(StepEntry { verb, index: step.index, status: None });
+            }
+        } else if let Some(last) = self.steps.last_mut().filter(|last| last.index == step.index) {
+            last.status = Some(NtStatus(step.status));
+        }
+    }
+
+    /// What the scenario expected and did not come about.
+    pub(crate) fn unmet(&mut self, unmet: Vec<String>) {
+        let text = unmet.join("; ");
+        self.failure.get_or_insert((FailureKind::Scenario, text));
+        self.unmet = unmet;
     }
 
     fn note_failure(&mut self, failure: &Failure) {

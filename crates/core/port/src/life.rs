@@ -12,6 +12,7 @@ use core::fmt;
 
 use dxgk_abi::NtStatus;
 use dxgk_abi::caps::VidMmCapsFlags;
+use dxgk_abi::life::DevicePowerState;
 use dxgk_abi::query::IommuCaps;
 use dxgk_event::{Adapter, Event, EventSink, Mode, ModeChoice, ModeReason, ResourceRange};
 use dxgk_hw::{Attachment, Bar, BarKind, DomainOps, IommuUnit, RequesterId};
@@ -97,6 +98,12 @@ impl LogicalAdapter {
     #[must_use]
     pub fn choice(&self) -> Choice {
         self.choice
+    }
+
+    /// Whether one of its physical adapters is started.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        self.adapters.iter().any(|adapter| adapter.started)
     }
 
     /// Whether its devices are attached to its domain.
@@ -348,16 +355,18 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         vidmm::round(&adapter, self.sysmm)
     }
 
-    /// To D3 and back to D0, every started physical adapter: down with the lead last, up with the lead first. A driver
+    /// To a power state, every started physical adapter: down with the lead last, up to D0 with the lead first. A driver
     /// that refuses is in the stream; the others follow all the same.
     ///
     /// # Errors
     /// [`Halt::Stopped`].
-    pub fn power_cycle(&self, logical: &LogicalAdapter) -> Result<(), Halt> {
-        use dxgk_abi::life::DevicePowerState;
-        let to = |state| move |device| self.miniport.set_power_state(device, state);
-        each_started(logical.adapters.iter().rev(), to(DevicePowerState::D3))?;
-        each_started(logical.adapters.iter(), to(DevicePowerState::D0))
+    pub fn set_power(&self, logical: &LogicalAdapter, state: DevicePowerState) -> Result<(), Halt> {
+        let to = |device| self.miniport.set_power_state(device, state);
+        if state == DevicePowerState::D0 {
+            each_started(logical.adapters.iter(), to)
+        } else {
+            each_started(logical.adapters.iter().rev(), to)
+        }
     }
 
     /// StopDevice for every started adapter, the lead last. Callbacks answer until it has returned.

@@ -23,6 +23,10 @@ use crate::{Moment, RungDoorbell, Verifier};
 /// A mapping is named as the neighbour of an address up to this distance in pages: 16 MiB.
 const NEIGHBOURHOOD: u64 = 1 << (24 - PAGE_SHIFT);
 
+/// What is to be done about a device that nobody told to transfer.
+const OF_ITSELF: &str = "nothing in the driver: the scenario let the device make this transfer of itself, and the IOMMU is there to \
+                         refuse it";
+
 /// A transfer to be judged at one address.
 struct Access<'a> {
     transfer: &'a DmaTransfer,
@@ -322,6 +326,13 @@ impl Verifier {
         object: Option<&Known>,
         told: Told,
     ) -> Finding {
+        // A transfer that a step of the scenario made is nobody's order to the device.
+        let told = match told {
+            Told { culprit: Culprit::Driver, .. } if self.step == Some(access.transfer.cause) => {
+                Told { culprit: Culprit::Device, fix: OF_ITSELF.to_string(), ..told }
+            }
+            told => told,
+        };
         let sure = rule.id != DMA_001.id || self.mappings.reach(access.logical_adapter) != Reach::Unsure;
         Finding {
             rule,

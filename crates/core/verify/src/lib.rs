@@ -107,6 +107,8 @@ pub struct Verifier {
     mapped_mdls: MappedMdls,
     /// Imports that a driver with isolation support does not have.
     bypassing: Vec<&'static str>,
+    /// The scenario's step that is under way.
+    step: Option<u64>,
     findings: Findings,
 }
 
@@ -162,6 +164,7 @@ impl Verifier {
                 self.judge_over_read(misuse, moment.clone(), stamp, lists);
                 self.judge_guard(misuse, moment, stamp, lists);
             }
+            Event::Step(step) => self.step = (step.status == u32::MAX).then_some(id.0),
             Event::BugCheck(stop) => self.judge_stop(stop, moment, stamp, lists),
             _ => {}
         }

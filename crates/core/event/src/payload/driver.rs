@@ -215,6 +215,8 @@ wire! {
         Hang = 2,
         /// The host failed; not the driver's doing.
         Internal = 3,
+        /// A step of the scenario could not be done, or did not find what it expected.
+        Scenario = 4,
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use dxgk_abi::NtStatus;
 use dxgk_abi::caps::VidMmCapsFlags;
+use dxgk_abi::life::DevicePowerState;
 use dxgk_abi::query::IommuCaps;
 use dxgk_hw::{Bar, BarKind, IommuUnit, PhysAddr, RequesterId};
 use dxgk_port::mode::{Asked, IommuFlags, Request};
@@ -150,7 +151,8 @@ impl Rig {
 fn start_to_stop(port: &Port<'_, Driver, Machine>, logical: &mut LogicalAdapter) -> Result<(), Halt> {
     port.start(logical)?;
     port.work(logical)?;
-    port.power_cycle(logical)?;
+    port.set_power(logical, DevicePowerState::D3)?;
+    port.set_power(logical, DevicePowerState::D0)?;
     port.stop(logical)
 }
 

@@ -34,6 +34,8 @@ const MOST_RANGES: u32 = 4096;
 const MOST_CHILDREN: u32 = 64;
 /// `DISPLAY_ADAPTER_HW_ID`: the adapter itself in SetPowerState.
 const DISPLAY_ADAPTER_HW_ID: u64 = 0xffff_ffff;
+/// A millisecond from now, as KeDelayExecutionThread takes it: negative is relative, in 100 ns.
+const MILLISECOND: i64 = -10_000;
 /// No adapter, in the event stream.
 const NO_ADAPTER: u32 = u32::MAX;
 
@@ -89,6 +91,20 @@ impl LoadedMiniport {
             return Err(DdiError::Failed(NtStatus::INVALID_DEVICE_STATE));
         }
         Ok(())
+    }
+
+    /// Lets milliseconds of virtual time pass: the driver's threads, timers and DPCs and the devices go on.
+    ///
+    /// # Errors
+    /// [`DdiError::Stopped`]; [`DdiError::Absent`] when nothing can wait here.
+    pub fn wait(&self, milliseconds: u32) -> DdiResult<()> {
+        let export = self.kernel.resolve("ntoskrnl.exe", "KeDelayExecutionThread").ok_or(DdiError::Absent)?;
+        (0..milliseconds).try_for_each(|_| {
+            self.with_scratch(|scratch| {
+                let interval = scratch.put(&MILLISECOND).ok_or(OUT_OF_ROOM)?;
+                self.port.wait_in(&self.kernel, export.address, &[0, 0, interval])
+            })
+        })
     }
 
     /// Runs `act` with the scratch memory empty.

@@ -32,8 +32,6 @@ const MOST_SEGMENTS: u32 = 32;
 const MOST_PRIVATE: u32 = 1 << 20;
 /// How long work may take: `TdrDelay` of Windows, two seconds, looked at every millisecond of virtual time.
 const LOOKS: u32 = 2000;
-/// A millisecond from now, as KeDelayExecutionThread takes it: negative is relative, in 100 ns.
-const MILLISECOND: i64 = -10_000;
 
 const INVALID: DdiError = DdiError::Failed(NtStatus::INVALID_PARAMETER);
 
@@ -232,15 +230,11 @@ impl VideoMemory for LoadedMiniport {
     }
 
     fn wait_for_fence(&self, adapter: DeviceContext, node: u32, fence: u32) -> DdiResult<FenceOutcome> {
-        let export = self.kernel.resolve("ntoskrnl.exe", "KeDelayExecutionThread").ok_or(DdiError::Absent)?;
         for _ in 0..LOOKS {
             if let Some(outcome) = self.fence_outcome(adapter, node, fence) {
                 return Ok(outcome);
             }
-            self.with_scratch(|scratch| {
-                let interval = scratch.put(&MILLISECOND).ok_or(OUT_OF_ROOM)?;
-                self.port.wait_in(&self.kernel, export.address, &[0, 0, interval])
-            })?;
+            self.wait(1)?;
         }
         Ok(self.fence_outcome(adapter, node, fence).unwrap_or(FenceOutcome::TimedOut))
     }
