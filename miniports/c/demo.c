@@ -232,6 +232,27 @@ static NTSTATUS unknown_handle(struct adapter *adapter)
     return status;
 }
 
+/* HND-002: an adapter that is linked to another, and not the lead, maps an MDL with its own handle. */
+static NTSTATUS follower_handle(struct adapter *adapter)
+{
+    struct block block;
+    HANDLE lead = adapter->lead;
+    if (!adapter->follows)
+        return STATUS_SUCCESS;
+    NTSTATUS status = block_allocate(PAGE, &block);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = block_describe(&block, PAGE);
+    if (NT_SUCCESS(status)) {
+        /* Correct: without this line. */
+        adapter->lead = adapter->dxgk.DeviceHandle;
+        block_map(adapter, &block);
+        adapter->lead = lead;
+    }
+    block_free(adapter, &block);
+    return status;
+}
+
 /* HND-003: an adapter memory object is closed, and passed to the destruction all the same. */
 static NTSTATUS closed_twice(struct adapter *adapter)
 {
@@ -375,6 +396,7 @@ static const struct demo demos[] = {
     { "dispatch-level", 0, AT_WORK, dispatch_level },
     { "apc-level", 0, AT_WORK, apc_level },
     { "unknown-handle", 0, AT_WORK, unknown_handle },
+    { "follower-handle", WDDM_2_4, AT_WORK, follower_handle },
     { "closed-twice", WDDM_2_9, AT_WORK, closed_twice },
     { "old-callbacks", WDDM_2_9, AT_WORK, old_callbacks },
     /* MODE-002: edu.c says another thing of isolation after the start than before it. */

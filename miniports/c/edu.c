@@ -23,6 +23,7 @@ static NTSTATUS add_device(DEVICE_OBJECT *device, void **context)
         ExFreePoolWithTag(adapter, TAG);
         return status;
     }
+    linking_added();
     *context = adapter;
     return status;
 }
@@ -45,6 +46,7 @@ static NTSTATUS start_device(
     if (adapter->started)
         return STATUS_INVALID_DEVICE_STATE;
     copy_callbacks(adapter, offered);
+    linking_started(adapter);
     NTSTATUS status = device_open(adapter);
     if (!NT_SUCCESS(status))
         return status;
@@ -84,6 +86,7 @@ static NTSTATUS stop_device(void *context)
 static NTSTATUS remove_device(void *context)
 {
     NTSTATUS status = stop_device(context);
+    linking_removed(context);
     ExFreePoolWithTag(context, TAG);
     return status;
 }
@@ -204,6 +207,7 @@ static void reset_device(void *context)
 
 static void unload(void)
 {
+    linking_unload();
 }
 
 static void control_etw_logging(BOOLEAN enable, UINT32 flags, UINT8 level)
@@ -279,6 +283,7 @@ NTSTATUS DriverEntry(DRIVER_OBJECT *driver, UNICODE_STRING *path)
     static DRIVER_INITIALIZATION_DATA data = {
         .Version = DXGKDDI_INTERFACE_VERSION_WDDM3_1,
         .DxgkDdiAddDevice = add_device,
+        .DxgkDdiLinkDevice = link_device,
         .DxgkDdiStartDevice = start_device,
         .DxgkDdiStopDevice = stop_device,
         .DxgkDdiRemoveDevice = remove_device,

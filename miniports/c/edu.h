@@ -44,6 +44,11 @@ struct adapter {
     BOOLEAN started;
     /* Whether a round ran after the start. */
     BOOLEAN worked;
+    /* Its chain, 0 for none, and whether it follows that chain's lead. */
+    UINT32 chain;
+    BOOLEAN follows;
+    /* The handle of the lead: its own when it is not linked. */
+    HANDLE lead;
     /* The callbacks, as many as were offered, and the end of the table that was offered. */
     DXGKRNL_INTERFACE dxgk;
     const UINT8 *dxgk_end;
@@ -77,6 +82,13 @@ DxgkInitialize_FN DxgkInitialize;
 /* settings.c */
 NTSTATUS settings_remember(const UNICODE_STRING *path);
 NTSTATUS settings_read(struct adapter *adapter);
+
+/* linking.c */
+void linking_added(void);
+void linking_removed(const struct adapter *adapter);
+void linking_started(struct adapter *adapter);
+void linking_unload(void);
+DxgkDdiLinkDevice_FN link_device;
 
 /* device.c */
 NTSTATUS device_open(struct adapter *adapter);

@@ -146,7 +146,7 @@ NTSTATUS block_map(struct adapter *adapter, struct block *block)
     DXGKARGCB_MAPMDLTOIOMMU argument = { .pMdl = block->mdl };
     if (!adapter->dxgk.DxgkCbMapMdlToIoMmu || !adapter->dxgk.DxgkCbUnmapMdlFromIoMmu)
         return STATUS_NOT_SUPPORTED;
-    NTSTATUS status = adapter->dxgk.DxgkCbMapMdlToIoMmu(adapter->dxgk.DeviceHandle, &argument);
+    NTSTATUS status = adapter->dxgk.DxgkCbMapMdlToIoMmu(adapter->lead, &argument);
     if (NT_SUCCESS(status))
         block->mapping = argument.hMemoryHandle;
     return status;
@@ -155,7 +155,7 @@ NTSTATUS block_map(struct adapter *adapter, struct block *block)
 void block_unmap(struct adapter *adapter, struct block *block)
 {
     DXGKARGCB_UNMAPMDLFROMIOMMU argument = { .hMemoryHandle = block->mapping };
-    adapter->dxgk.DxgkCbUnmapMdlFromIoMmu(adapter->dxgk.DeviceHandle, &argument);
+    adapter->dxgk.DxgkCbUnmapMdlFromIoMmu(adapter->lead, &argument);
 }
 
 void block_free(struct adapter *adapter, struct block *block)

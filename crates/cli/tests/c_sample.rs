@@ -33,8 +33,9 @@ fn rules(run: &Run) -> Vec<&str> {
 }
 
 /// Both samples with the same settings; the C one's run.
-fn alike(driver: &str, mode: &str, registry: &[String]) -> Run {
-    let mut arguments = vec!["--iommu", mode];
+fn alike(driver: &str, mode: &str, adapters: u32, registry: &[String]) -> Run {
+    let adapters = adapters.to_string();
+    let mut arguments = vec!["--iommu", mode, "--adapters", &adapters];
     for value in registry {
         arguments.extend(["--registry", value]);
     }
@@ -63,7 +64,7 @@ fn each_personality_lives_clean_in_every_mode_as_the_rust_sample_does() {
     let Some(driver) = driver() else { return };
     for api in ["29", "24", "20"] {
         for mode in ["remapping", "isolation", "off"] {
-            let c = alike(&driver, mode, &[format!("MemoryApi=dword:{api}")]);
+            let c = alike(&driver, mode, 1, &[format!("MemoryApi=dword:{api}")]);
             assert_eq!((c.status, c.text("/outcome")), (0, "clean"), "{}", c.told());
             assert_eq!(rules(&c), [""; 0], "{}", c.told());
             assert_eq!(c.text("/driver/kind"), "full", "{}", c.told());
@@ -91,7 +92,7 @@ fn every_demo_of_the_rust_sample_is_found_in_the_c_sample_as_the_same_mistake() 
     for demo in DEMOS {
         for (api, mode) in shown(demo) {
             let registry = [format!("MemoryApi=dword:{api}"), format!("Demo=string:{}", demo.name)];
-            let c = alike(&driver, mode, &registry);
+            let c = alike(&driver, mode, demo.adapters(), &registry);
             assert_eq!(rules(&c), [demo.rule], "{}", c.told());
             assert_ne!(c.status, 0, "{}", c.told());
         }

@@ -48,7 +48,8 @@ fn run_case(case: Case, driver: Option<&str>) -> Run {
         MemoryApi::Wddm24 => "MemoryApi=dword:24",
         MemoryApi::Wddm29 => "MemoryApi=dword:29",
     };
-    let common = ["--iommu", case.mode, "--registry", api];
+    let adapters = case.demo.adapters().to_string();
+    let common = ["--iommu", case.mode, "--registry", api, "--adapters", &adapters];
     match driver {
         None => run(&[&["--demo", case.demo.name], &common[..]].concat()),
         Some(path) => {

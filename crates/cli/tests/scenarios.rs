@@ -22,7 +22,11 @@ const fn clean(file: &'static str, mode: &'static str) -> Published {
     Published { file, status: 0, mode, rules: &[] }
 }
 
-const PUBLISHED: &[Published] = &[clean("default.toml", "remapping")];
+const PUBLISHED: &[Published] = &[
+    clean("default.toml", "remapping"),
+    clean("linked-adapters.toml", "remapping"),
+    clean("two-adapters.toml", "remapping"),
+];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")
@@ -225,4 +229,43 @@ fn the_schema_of_scenarios_is_printed() {
         Command::new(env!("CARGO_BIN_EXE_dxgk")).args(["schema", "scenario"]).output().expect("it runs");
     let schema: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert!(schema["properties"]["step"].is_object(), "{schema}");
+}
+
+/// Shows S-ISO-36, S-RMP-09, S-RMP-10.
+#[test]
+fn linked_adapters_live_clean_in_every_mode_and_personality_and_in_any_order_of_removal() {
+    for (api, modes) in [("29", &["remapping", "isolation", "off"][..]), ("24", &["isolation", "off"])] {
+        for mode in modes {
+            for order in ["", "\norder = [0, 1, 2]", "\norder = [1, 0, 2]"] {
+                let text = steps(&["\"start\"", "\"power\"", &format!("\"remove\"{order}")]);
+                let api = format!("MemoryApi=dword:{api}");
+                let run = play(&text, &["--adapters", "3", "--iommu", mode, "--registry", &api]);
+                assert_eq!((run.status, run.text("/machine/iommu_mode")), (0, *mode), "{}", run.told());
+                assert_eq!(run.report["machine"]["adapters"], 3);
+                let life = run.report["life"].as_array().expect("a life").iter();
+                let count = |ddi: &str| -> u64 {
+                    let calls = life.clone().filter(|one| one["ddi"] == ddi);
+                    calls.filter_map(|one| one["count"].as_u64()).sum()
+                };
+                for ddi in
+                    ["DxgkDdiAddDevice", "DxgkDdiLinkDevice", "DxgkDdiStartDevice", "DxgkDdiRemoveDevice"]
+                {
+                    assert_eq!(count(ddi), 3, "{ddi}: {}", run.told());
+                }
+                let begun = count("DxgkDdiBeginExclusiveAccess");
+                assert_eq!(begun, u64::from(*mode == "isolation"), "the lead's: {}", run.told());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_adapter_that_was_removed_does_nothing_more() {
+    for next in ["\"start\"", "\"remove\"", "\"stop\"", "\"power\""] {
+        let run = play(&steps(&["\"start\"", "\"remove\"", next]), &[]);
+        assert_eq!(run.status, 1, "{}", run.told());
+        assert!(run.text("/failure").contains("the adapter is removed"), "{}", run.told());
+    }
+    let run = play(&steps(&["\"remove\"\norder = [1, 0]"]), &[]);
+    assert!(run.text("/failure").contains("the order names 2 adapters; the chain has 1"), "{}", run.told());
 }

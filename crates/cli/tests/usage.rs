@@ -45,6 +45,8 @@ fn help_names_every_option_of_the_contract() {
     let text = String::from_utf8_lossy(&output.stdout);
     for option in [
         "--device",
+        "--adapters",
+        "--scenario",
         "--iommu",
         "--force-iommu",
         "--logical-base",
@@ -82,7 +84,10 @@ fn an_unknown_option_or_command_is_named() {
 
 #[test]
 fn a_bad_value_is_refused_with_the_option_and_what_it_accepts() {
-    let cases: [(&str, &str, &[&str]); 16] = [
+    let cases: [(&str, &str, &[&str]); 19] = [
+        ("--adapters", "0", &["1 to 29"]),
+        ("--adapters", "30", &["1 to 29"]),
+        ("--logical-adapters", "-1", &[]),
         ("--device", "toaster", &["edu", "none"]),
         ("--iommu", "on", &["auto", "remapping", "isolation", "off"]),
         ("--logical-base", "0", &["safe", "windows"]),

@@ -3,12 +3,13 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use dxgk_miniport::abi::life::{DISPLAY_ADAPTER_HW_ID, DevicePowerState};
-use dxgk_miniport::{Adapter, Driver, Miniport, PhysicalDevice, PowerChange, Query, Result, log};
+use dxgk_miniport::{Adapter, Driver, Link, Miniport, PhysicalDevice, PowerChange, Query, Result, log};
 
 use crate::answers;
 use crate::demo::Occasion;
 use crate::device::Device;
 use crate::legacy;
+use crate::linking::Linking;
 use crate::settings::Settings;
 use crate::work::Work;
 
@@ -16,6 +17,7 @@ use crate::work::Work;
 #[derive(Debug)]
 pub struct Edu {
     settings: Settings,
+    linking: Linking,
     /// Whether the demo is still to come.
     demo_due: AtomicBool,
 }
@@ -54,12 +56,28 @@ impl Edu {
 impl Miniport for Edu {
     type Started<'a> = Started<'a>;
 
+    const LINKS: bool = true;
+
     fn add_device(driver: &'static Driver, _device: PhysicalDevice) -> Result<Self> {
         let settings = Settings::read(driver)?;
-        Ok(Self { settings, demo_due: AtomicBool::new(settings.demo.is_some()) })
+        Ok(Self { settings, linking: Linking::added(), demo_due: AtomicBool::new(settings.demo.is_some()) })
+    }
+
+    fn link_device(&self) -> Result<Link> {
+        self.linking.link()
+    }
+
+    fn remove_device(self) -> Result<()> {
+        self.linking.removed();
+        Ok(())
+    }
+
+    fn unload() {
+        Linking::unload();
     }
 
     fn start_device<'a>(&'a self, adapter: &'a Adapter) -> Result<Started<'a>> {
+        self.linking.start(adapter);
         let device = Device::open(adapter)?;
         match self.settings.api {
             Some(api) => {

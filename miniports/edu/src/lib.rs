@@ -18,6 +18,7 @@ mod demo;
 mod device;
 mod driver;
 mod legacy;
+mod linking;
 mod pattern;
 mod settings;
 mod work;

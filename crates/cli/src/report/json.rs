@@ -57,7 +57,9 @@ pub(crate) struct Machine {
     pub(crate) hardware: &'static str,
     /// As `--device` names it: `edu`, `none`, or a description's file.
     pub(crate) device: String,
+    /// Physical adapters of each logical one.
     pub(crate) adapters: u32,
+    pub(crate) logical_adapters: u32,
     pub(crate) ram: String,
     pub(crate) seed: u64,
     pub(crate) wddm: String,
@@ -300,7 +302,8 @@ fn machine(config: &RunConfig, session: &Session) -> Machine {
         iommu_unit: "vtd",
         hardware: "model",
         device: config.device.name(),
-        adapters: 1,
+        adapters: config.adapters,
+        logical_adapters: config.logical_adapters,
         ram: config.ram.clone(),
         seed: config.seed,
         wddm: InterfaceVersion(config.wddm).number().map_or_else(|| hex(config.wddm.into()), str::to_owned),

@@ -65,7 +65,12 @@ fn render_life(report: &Report, style: Style) -> String {
         &format!("{} {} ({})", style.paint(BOLD, "driver"), report.driver.path, report.driver.kind),
     );
     let machine = &report.machine;
-    let device = &machine.device;
+    let device = match (machine.logical_adapters, machine.adapters) {
+        (1, 1) => machine.device.clone(),
+        (1, linked) => format!("{} ({linked} linked adapters)", machine.device),
+        (beside, 1) => format!("{} ({beside} adapters)", machine.device),
+        (beside, linked) => format!("{} ({beside} adapters of {linked} linked ones)", machine.device),
+    };
     line(
         &mut out,
         &format!(

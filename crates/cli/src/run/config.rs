@@ -14,6 +14,10 @@ pub(crate) struct RunConfig {
     /// The driver's file; nothing for the built-in sample.
     pub(crate) driver: Option<PathBuf>,
     pub(crate) device: DeviceChoice,
+    /// Physical adapters in each logical adapter, linked when there are several.
+    pub(crate) adapters: u32,
+    /// Logical adapters beside each other.
+    pub(crate) logical_adapters: u32,
     pub(crate) iommu: Iommu,
     pub(crate) force_iommu: bool,
     pub(crate) logical_base: LogicalBase,

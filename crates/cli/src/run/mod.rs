@@ -9,6 +9,7 @@ mod linked;
 mod options;
 mod parent;
 mod play;
+mod registry;
 mod rig;
 pub(crate) mod session;
 

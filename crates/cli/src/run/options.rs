@@ -12,6 +12,7 @@ use super::config::{
     LogicalBase, Missing, PoolForm, RegistryEntry, RegistryValue, RunConfig, Stacks, Strictness,
 };
 use super::device;
+use super::rig::MOST_DEVICES;
 use crate::scenario::{Loaded, Scenario};
 use crate::usage::{Usage, in_one_line};
 
@@ -24,6 +25,14 @@ pub(crate) struct RunOptions {
     /// The PCI device that the driver is given: edu, none, or FILE.toml, which describes one (`dxgk schema device`)
     #[arg(long, default_value = "edu")]
     device: String,
+
+    /// Physical adapters linked into one logical adapter (LDA) [default: 1, or what the demo needs]
+    #[arg(long, value_name = "N", value_parser = parse_number)]
+    adapters: Option<u64>,
+
+    /// Logical adapters beside each other, each with --adapters physical ones
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_number)]
+    logical_adapters: u64,
 
     /// The addressing mode asked for
     #[arg(long, value_enum, default_value_t = IommuMode::Auto)]
@@ -202,9 +211,12 @@ impl RunOptions {
         if self.in_process && self.driver.is_some() {
             return Err(Usage::option("--in-process", "runs only the built-in sample, not a driver file"));
         }
+        let (adapters, logical_adapters) = self.adapters()?;
         Ok(RunConfig {
             driver: self.driver.clone(),
             device: device::choose(&self.device)?,
+            adapters,
+            logical_adapters,
             iommu: match self.iommu {
                 IommuMode::Auto => super::config::Iommu::Auto,
                 IommuMode::Remapping => super::config::Iommu::Remapping,
@@ -229,6 +241,28 @@ impl RunOptions {
             timeout_seconds: self.timeout,
             scenario,
         })
+    }
+
+    /// Physical adapters of each logical one, and logical ones.
+    fn adapters(&self) -> Result<(u32, u32), Usage> {
+        let needed = self
+            .demo
+            .as_ref()
+            .and_then(|name| dxgk_miniport_edu::DEMOS.iter().find(|demo| demo.name == name))
+            .map_or(1, |demo| demo.adapters().into());
+        let asked =
+            [("--adapters", self.adapters.unwrap_or(needed)), ("--logical-adapters", self.logical_adapters)];
+        let counted = asked.map(|(option, count)| match u32::try_from(count) {
+            Ok(count @ 1..=MOST_DEVICES) => Ok(count),
+            _ => Err(Usage::option(option, format!("{count} adapters; accepted: 1 to {MOST_DEVICES}"))),
+        });
+        let [adapters, logical] = counted;
+        let (adapters, logical) = (adapters?, logical?);
+        if adapters * logical > MOST_DEVICES {
+            let why = format!("{adapters} times {logical} devices; a bus has room for {MOST_DEVICES}");
+            return Err(Usage::option("--adapters", why));
+        }
+        Ok((adapters, logical))
     }
 
     /// Where symbols are to be looked for, if that was said.

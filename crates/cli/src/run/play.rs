@@ -12,7 +12,9 @@ use dxgk_hw::{LogicalAddr, MachineMemory, PhysAddr};
 use dxgk_port::{AdapterSpec, DdiError, Halt, LogicalAdapter, Port};
 
 use super::rig::Rig;
-use crate::scenario::{Dma, Expect, ModeName, OfAdapter, Power, PowerState, Scenario, Step, StepEnd, Work};
+use crate::scenario::{
+    Dma, Expect, ModeName, OfAdapter, Power, PowerState, Remove, Scenario, Step, StepEnd, Work,
+};
 
 /// Status of a step that begins.
 const BEGINS: u32 = u32::MAX;
@@ -32,7 +34,7 @@ impl From<Halt> for Trouble {
         match halt {
             Halt::Stopped => Self::Stopped,
             Halt::NotStarted(status) => Self::NotStarted(status),
-            Halt::NoResources => Self::Failed(halt.to_string()),
+            Halt::NoResources | Halt::NotLinked => Self::Failed(halt.to_string()),
         }
     }
 }
@@ -146,6 +148,7 @@ impl<'r> Player<'r> {
         match step {
             Step::Start(of) => self.each(of, |port, logical| Ok(port.start(logical)?)),
             Step::Stop(of) => self.each(of, |port, logical| Ok(port.stop(logical)?)),
+            Step::Remove(remove) => self.remove(remove),
             Step::Work(work) => self.work(work),
             Step::Power(power) => self.power(power),
             Step::Wait(wait) => self.wait(wait.milliseconds),
@@ -170,7 +173,12 @@ impl<'r> Player<'r> {
                 "there is no adapter {first}; the machine has {count}, from 0"
             )));
         }
-        self.adapters.iter_mut().skip(first).take(number).try_for_each(|logical| act(&self.port, logical))
+        self.adapters.iter_mut().skip(first).take(number).try_for_each(|logical| {
+            if logical.links() == 0 {
+                return Err(Trouble::Failed("the adapter is removed".to_owned()));
+            }
+            act(&self.port, logical)
+        })
     }
 
     /// As [`each`](Self::each), for what only a started adapter can do.
@@ -184,6 +192,28 @@ impl<'r> Player<'r> {
                 return Err(Trouble::Failed("the adapter is not started".to_owned()));
             }
             act(port, logical)
+        })
+    }
+
+    fn remove(&mut self, remove: &Remove) -> Played {
+        self.each(&OfAdapter { adapter: remove.adapter }, |port, logical| {
+            let order = match &remove.order {
+                Some(order) => order.clone(),
+                None => (0..u32::try_from(logical.links()).unwrap_or(u32::MAX)).rev().collect(),
+            };
+            if order.len() != logical.links() {
+                let why =
+                    format!("the order names {} adapters; the chain has {}", order.len(), logical.links());
+                return Err(Trouble::Failed(why));
+            }
+            port.stop(logical)?;
+            let mut left: Vec<u32> = (0u32..).take(logical.links()).collect();
+            for place in order {
+                let Some(position) = left.iter().position(|one| *one == place) else { continue };
+                left.remove(position);
+                port.remove_one(logical, position)?;
+            }
+            Ok(())
         })
     }
 

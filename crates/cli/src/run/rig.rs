@@ -8,15 +8,14 @@ use dxgk_host::dxgk::{
     DeviceWindows, Devices, LoadedMiniport, PortState, PostDisplay, Settings, port_entries,
 };
 use dxgk_host::image::{Image, LoadError};
-use dxgk_host::kernel::registry::{KeyId, Registry, SERVICES, text_bytes};
-use dxgk_host::kernel::{DeviceKeys, DriverImage, Installed, Kernel, KernelParts, MissingStubs, PoolKind};
+use dxgk_host::kernel::{DriverImage, Installed, Kernel, KernelParts, MissingStubs, PoolKind};
 use dxgk_host::layout::{LayoutError, Purpose, Region, RunGuard};
 use dxgk_host::modules::Registration;
 use dxgk_host::patch::Patches;
 use dxgk_host::platform::{HostPlatform, KernelPages};
 use dxgk_host::processor::{Processor, boundary};
 use dxgk_host::sink::{HostSink, StackPolicy};
-use dxgk_hw::{DmaPort, FrameSource, IommuUnit, MachineMemory, PciFunction, RequesterId, Width};
+use dxgk_hw::{DmaPort, FrameSource, IommuUnit, MachineMemory, PciFunction, RequesterId};
 use dxgk_iommu::vtd::VtdUnit;
 use dxgk_model::{Described, Device, Edu, Machine, NoRegisters};
 use dxgk_port::mode::{Asked, IommuFlags, Request};
@@ -25,14 +24,14 @@ use dxgk_shm::Ram;
 use dxgk_sysmm::policy::{LogicalBase as LogicalBasePolicy, Strictness as PolicyStrictness};
 use dxgk_sysmm::{PageDatabase, Policy, SysMm};
 
-use super::config::{
-    DeviceChoice, Iommu, LogicalBase, Missing, PoolForm, RegistryValue, RunConfig, Stacks, Strictness,
-};
+use super::config::{DeviceChoice, Iommu, LogicalBase, Missing, PoolForm, RunConfig, Stacks, Strictness};
 use super::linked;
 use super::play::Player;
+use super::registry;
 
-/// Where the one device is on the bus.
-const DEVICE: RequesterId = RequesterId::new(0, 3, 0);
+/// Devices at most: a bus has 32 places, and the first three are the machine's own, as on a PC.
+pub(crate) const MOST_DEVICES: u32 = 29;
+const FIRST_DEVICE: u8 = 3;
 /// Every DMA address bit: the model's edu reaches all of memory.
 const EDU_DMA_MASK: u64 = u64::MAX;
 
@@ -116,7 +115,7 @@ impl Rig {
                 pages: Arc::new(KernelPages(pages)),
                 io: Arc::new(DeviceWindows(Arc::clone(&devices))),
                 time: Arc::clone(&devices) as _,
-                registry: registry(config, &functions),
+                registry: registry::fill(config, &functions),
                 pool: match config.pool {
                     PoolForm::Fast => PoolKind::Fast,
                     PoolForm::Special => PoolKind::Special,
@@ -138,9 +137,8 @@ impl Rig {
         kernel.set_port(Arc::clone(&port) as _);
         kernel.set_port_entries(port_entries());
         let (code, place) = bring_in(driver, config.missing, &kernel, sink, &guard)?;
-        let arguments = kernel.add_driver(SERVICE, place).map_err(host("the driver object"))?;
-        let key = format!(r"{SERVICES}\{SERVICE}");
-        let keys = DeviceKeys { hardware: format!(r"{key}\Device"), software: key };
+        let arguments = kernel.add_driver(registry::SERVICE, place).map_err(host("the driver object"))?;
+        let keys = registry::device_keys(functions.len());
         let miniport = LoadedMiniport::new(kernel, port, place.entry, arguments, keys)
             .map_err(host("the driver's arguments"))?;
         Ok(Self {
@@ -201,16 +199,19 @@ impl Rig {
             limit: config.highest_visible_address,
             highest_physical: self.ram.highest_physical_address().get(),
         };
-        Player::new(self, port).play(&self.chains(), &config.scenario);
+        Player::new(self, port).play(&self.chains(config.adapters), &config.scenario);
     }
 
     /// The physical adapters of each logical adapter.
-    fn chains(&self) -> Vec<Vec<AdapterSpec>> {
-        let specs = self
-            .functions
-            .iter()
-            .map(|function| AdapterSpec { requester: function.requester(), bars: function.bars() });
-        vec![specs.collect()]
+    fn chains(&self, adapters: u32) -> Vec<Vec<AdapterSpec>> {
+        let spec = |function: &Arc<dyn PciFunction>| AdapterSpec {
+            requester: function.requester(),
+            bars: function.bars(),
+        };
+        self.functions
+            .chunks(adapters.max(1) as usize)
+            .map(|chain| chain.iter().map(spec).collect())
+            .collect()
     }
 
     pub(super) fn sink(&self) -> &HostSink {
@@ -235,9 +236,6 @@ impl Rig {
         self.functions.get(device as usize).map(|function| self.machine.port(function.requester()))
     }
 }
-
-/// The driver's service, whatever its file is called (our choice).
-const SERVICE: &str = "dxgkdriver";
 
 fn policy(config: &RunConfig) -> Policy {
     Policy {
@@ -280,64 +278,20 @@ pub(crate) fn stack_policy(config: &RunConfig) -> StackPolicy {
 
 fn machine(config: &RunConfig, ram: &Arc<Ram>, sink: &Arc<HostSink>) -> Result<Machine, RigError> {
     let builder = Machine::builder(Arc::clone(ram) as _, Arc::clone(sink) as _);
-    let device: Box<dyn Device> = match &config.device {
-        DeviceChoice::Edu => Box::new(Edu::new(EDU_DMA_MASK)),
-        DeviceChoice::None => Box::new(NoRegisters),
-        DeviceChoice::File { path, description } => {
-            let refused = |error| RigError::Host(format!("{}: {error}", path.display()));
-            Box::new(Described::new(description).map_err(refused)?)
-        }
-    };
-    let builder = builder.device(DEVICE, &config.device.name(), device);
+    let count = (config.adapters * config.logical_adapters).min(MOST_DEVICES) as u8;
+    let mut places = (FIRST_DEVICE..FIRST_DEVICE + count).map(|place| RequesterId::new(0, place, 0));
+    let builder = places.try_fold(builder, |builder, place| {
+        let device: Box<dyn Device> = match &config.device {
+            DeviceChoice::Edu => Box::new(Edu::new(EDU_DMA_MASK)),
+            DeviceChoice::None => Box::new(NoRegisters),
+            DeviceChoice::File { path, description } => {
+                let refused = |error| RigError::Host(format!("{}: {error}", path.display()));
+                Box::new(Described::new(description).map_err(refused)?)
+            }
+        };
+        Ok::<_, RigError>(builder.device(place, &config.device.name(), device))
+    })?;
     builder.build().map_err(|error| RigError::Host(error.to_string()))
-}
-
-fn registry(config: &RunConfig, functions: &[Arc<dyn PciFunction>]) -> Registry {
-    let mut registry = Registry::default();
-    let service = format!(r"{SERVICES}\{SERVICE}");
-    registry.create(&format!(r"{service}\Parameters"));
-    let device = registry.create(&format!(r"{service}\Device"));
-    if let Some(function) = functions.first() {
-        describe(&mut registry, device, function.as_ref());
-    }
-    for entry in &config.registry {
-        let (below, name) = entry.name.rsplit_once('\\').unwrap_or(("", &entry.name));
-        let key =
-            registry.create(&if below.is_empty() { service.clone() } else { format!(r"{service}\{below}") });
-        match &entry.value {
-            RegistryValue::Dword(value) => registry.set_dword(key, name, *value),
-            RegistryValue::String(text) => registry.set_text(key, name, text),
-        }
-    }
-    registry
-}
-
-/// `REG_MULTI_SZ`.
-const REG_MULTI_SZ: u32 = 7;
-
-/// What the bus driver would have said of the device: IoGetDeviceProperty answers from here.
-fn describe(registry: &mut Registry, key: KeyId, function: &dyn PciFunction) {
-    let id = |offset: u16| function.config_read(offset, Width::Word);
-    // "Identifiers for PCI devices": the subsystem before its vendor.
-    let hardware = format!(
-        r"PCI\VEN_{:04X}&DEV_{:04X}&SUBSYS_{:04X}{:04X}&REV_{:02X}",
-        id(0x00),
-        id(0x02),
-        id(0x2e),
-        id(0x2c),
-        function.config_read(0x08, Width::Byte)
-    );
-    // A list of texts ends with an empty one.
-    let list = [text_bytes(&hardware), text_bytes("")].concat();
-    registry.set(key, "HardwareID", REG_MULTI_SZ, list);
-    registry.set_text(key, "DeviceDesc", function.name());
-    registry.set_text(key, "Class", "Display");
-    registry.set_text(key, "ClassGUID", "{4d36e968-e325-11ce-bfc1-08002be10318}");
-    registry.set_text(key, "Driver", r"{4d36e968-e325-11ce-bfc1-08002be10318}\0000");
-    registry.set_text(key, "LocationInformation", "PCI bus 0, device 3, function 0");
-    registry.set_dword(key, "BusNumber", DEVICE.bus().into());
-    // The device's number above, the function's below.
-    registry.set_dword(key, "Address", u32::from(DEVICE.devfn() >> 3) << 16 | u32::from(DEVICE.devfn() & 7));
 }
 
 /// The frame buffer that firmware would have left: 1024 x 768 in memory that is nobody else's (our choice).

@@ -17,7 +17,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use settings::{File, Setting};
-pub(crate) use step::{Dma, Expect, ModeName, OfAdapter, Power, PowerState, Step, StepEnd, Work};
+pub(crate) use step::{Dma, Expect, ModeName, OfAdapter, Power, PowerState, Remove, Step, StepEnd, Work};
 
 use crate::usage::Usage;
 

@@ -73,6 +73,10 @@ table! {
     Machine = "machine" {
         /// `--device`; a file's path begins where the scenario is.
         "device" => device,
+        /// `--adapters`.
+        "adapters" => adapters,
+        /// `--logical-adapters`.
+        "logical-adapters" => logical_adapters,
         /// `--iommu`.
         "iommu" => iommu,
         /// `--force-iommu`.

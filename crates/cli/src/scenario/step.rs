@@ -44,6 +44,9 @@ verbs! {
     "start" => Start(OfAdapter),
     /// StopDevice, the lead last.
     "stop" => Stop(OfAdapter),
+    /// RemoveDevice, each physical adapter after the other; what still runs is stopped first. The end of a run removes what
+    /// is left.
+    "remove" => Remove(Remove),
     /// Work for the driver's video memory: segments, paging, submissions. A driver without segments has none.
     "work" => Work(Work),
     /// SetPowerState to a state and back to D0.
@@ -63,6 +66,16 @@ verbs! {
 pub(crate) struct OfAdapter {
     /// Which logical adapter, from 0; without it each, in order.
     pub(crate) adapter: Option<u32>,
+}
+
+/// Fields of `remove`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Remove {
+    /// Which logical adapter, from 0; without it each, in order.
+    pub(crate) adapter: Option<u32>,
+    /// The places in the chain, from 0 for the lead, in the order in which they go; without it the lead goes last.
+    pub(crate) order: Option<Vec<u32>>,
 }
 
 /// Fields of `work`.
@@ -251,7 +264,20 @@ impl Step {
             Self::Wait(wait) => within("milliseconds", wait.milliseconds, LONGEST_WAIT),
             Self::Dma(dma) => within("bytes", dma.bytes, MOST_BYTES),
             Self::Expect(expect) => expect.check(),
-            Self::Start(_) | Self::Stop(_) => Ok(()),
+            Self::Remove(Remove { order: Some(order), .. }) => {
+                let mut places: Vec<u32> = order.clone();
+                places.sort_unstable();
+                let each_once = places.iter().copied().eq(0..places.len() as u32) && !places.is_empty();
+                if each_once {
+                    Ok(())
+                } else {
+                    Err((
+                        "order",
+                        format!("order is {order:?}; accepted: each place of the chain once, from 0"),
+                    ))
+                }
+            }
+            Self::Start(_) | Self::Stop(_) | Self::Remove(_) => Ok(()),
         }
     }
 }

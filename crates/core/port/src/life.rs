@@ -30,6 +30,8 @@ pub enum Halt {
     Stopped,
     /// The adapter did not start; the driver's status, or the port's when the port refused.
     NotStarted(NtStatus),
+    /// The driver does not link the devices of a chain.
+    NotLinked,
     /// The memory manager has no handle left for another adapter.
     NoResources,
 }
@@ -39,6 +41,9 @@ impl fmt::Display for Halt {
         match self {
             Self::Stopped => write!(f, "the machine stopped"),
             Self::NotStarted(status) => write!(f, "the adapter did not start: {status}"),
+            Self::NotLinked => {
+                write!(f, "the driver does not link its devices into one chain with the first as its lead")
+            }
             Self::NoResources => write!(f, "no handle is left for another adapter"),
         }
     }
@@ -100,6 +105,12 @@ impl LogicalAdapter {
         self.choice
     }
 
+    /// How many physical adapters it has; none once it is removed.
+    #[must_use]
+    pub fn links(&self) -> usize {
+        self.adapters.len()
+    }
+
     /// Whether one of its physical adapters is started.
     #[must_use]
     pub fn is_started(&self) -> bool {
@@ -117,7 +128,7 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         Machine { has_unit: self.unit.is_some(), highest_physical: self.highest_physical }
     }
 
-    /// AddDevice for each device of a chain, then the queries that come before the start.
+    /// AddDevice for each device of a chain, their linking, then the queries that come before the start.
     ///
     /// # Errors
     /// [`Halt`]; devices added before the one that failed have been removed again.
@@ -145,11 +156,44 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
                 }
             }
         }
+        match self.link(&logical) {
+            Ok(()) => {}
+            Err(Halt::Stopped) => return Err(Halt::Stopped),
+            Err(halt) => {
+                self.remove(&mut logical)?;
+                return Err(halt);
+            }
+        }
         if let Some(lead) = logical.adapters.first() {
             logical.claims =
                 caps::before_start(self.miniport, lead.device, self.limit).map_err(|_| Halt::Stopped)?;
         }
         Ok(logical)
+    }
+
+    /// DxgkDdiLinkDevice for each device of a chain of several. Who asks for a chain decides that there is one (our choice,
+    /// as is that the first is its lead): a driver without the DDI is linked all the same, one that says something else is
+    /// refused.
+    fn link(&self, logical: &LogicalAdapter) -> Result<(), Halt> {
+        let links = logical.adapters.len();
+        if links < 2 {
+            return Ok(());
+        }
+        let mut chain = None;
+        for (position, adapter) in logical.adapters.iter().enumerate() {
+            let linked = match self.miniport.link_device(adapter.device) {
+                Ok(linked) => linked,
+                Err(DdiError::Stopped) => return Err(Halt::Stopped),
+                Err(DdiError::Absent) => return Ok(()),
+                Err(DdiError::Failed(_)) => return Err(Halt::NotLinked),
+            };
+            let same_chain = *chain.get_or_insert(linked.chain_uid) == linked.chain_uid;
+            let lead = linked.lead_link.0 != 0;
+            if !same_chain || linked.number_of_links_in_chain as usize != links || lead != (position == 0) {
+                return Err(Halt::NotLinked);
+            }
+        }
+        Ok(())
     }
 
     fn add_one(&self, logical: &mut LogicalAdapter, spec: &AdapterSpec) -> Result<(), Halt> {
@@ -392,18 +436,33 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
     /// # Errors
     /// [`Halt::Stopped`].
     pub fn remove(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
-        let mut halt = Ok(());
-        for adapter in logical.adapters.drain(..).rev() {
-            if halt.is_ok() && self.miniport.remove_device(adapter.device) == Err(DdiError::Stopped) {
-                halt = Err(Halt::Stopped);
-            }
-            self.forget(&adapter.identity);
+        while let Some(last) = logical.adapters.len().checked_sub(1) {
+            self.remove_one(logical, last)?;
         }
-        if halt.is_ok() {
+        Ok(())
+    }
+
+    /// RemoveDevice for the adapter at this place of what is left of the chain, in whatever order; with the last one the
+    /// logical adapter goes. Nothing for a place that is none.
+    ///
+    /// # Errors
+    /// [`Halt::Stopped`]; the adapters that are left are then forgotten, too.
+    pub fn remove_one(&self, logical: &mut LogicalAdapter, position: usize) -> Result<(), Halt> {
+        if position >= logical.adapters.len() {
+            return Ok(());
+        }
+        let adapter = logical.adapters.remove(position);
+        let outcome = self.miniport.remove_device(adapter.device);
+        self.forget(&adapter.identity);
+        if outcome == Err(DdiError::Stopped) {
+            logical.adapters.drain(..).rev().for_each(|adapter| self.forget(&adapter.identity));
+            return Err(Halt::Stopped);
+        }
+        if logical.adapters.is_empty() {
             // Nothing can be attached to it any more; what is still mapped was reclaimed with its adapter.
             let _ = self.sysmm.remove_logical_adapter(logical.id);
         }
-        halt
+        Ok(())
     }
 
     /// A device that its driver has left may do nothing more, whatever it was told before; then its memory goes back.

@@ -1,6 +1,6 @@
 //! The driver, as the port calls it.
 
-use dxgk_abi::life::DevicePowerState;
+use dxgk_abi::life::{DevicePowerState, LinkedDevice};
 use dxgk_abi::query::QueryAdapterInfoType;
 use dxgk_abi::{Handle, NtStatus};
 use dxgk_hw::RequesterId;
@@ -67,6 +67,15 @@ pub trait Miniport {
     /// # Errors
     /// [`DdiError`], as for every method here.
     fn add_device(&self, adapter: &AdapterIdentity) -> DdiResult<DeviceContext>;
+
+    /// `DxgkDdiLinkDevice`, for the devices of a chain only: what the driver says of the device's place in it.
+    ///
+    /// # Errors
+    /// [`DdiError`].
+    fn link_device(&self, device: DeviceContext) -> DdiResult<LinkedDevice> {
+        let _ = device;
+        Err(DdiError::Absent)
+    }
 
     /// `DxgkDdiQueryAdapterInfo`: `output` holds what the driver wrote, zeroes where it wrote nothing.
     ///

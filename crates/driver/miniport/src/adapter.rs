@@ -34,6 +34,17 @@ impl Adapter {
         self.callbacks.table().device_handle
     }
 
+    /// The handle of the lead of this adapter's chain, for the callbacks that want that one: its own, unless
+    /// [`set_lead`](Self::set_lead) said another.
+    pub fn lead(&self) -> Handle {
+        self.callbacks.lead()
+    }
+
+    /// Says which handle the lead of this adapter's chain has. The lead is started first, so its handle is known then.
+    pub fn set_lead(&self, lead: Handle) {
+        self.callbacks.set_lead(lead);
+    }
+
     /// `AdapterGuid` of the start information; zeros when there was none.
     pub fn guid(&self) -> Guid {
         self.guid

@@ -47,7 +47,7 @@ pub use device::DeviceInformation;
 pub use log::{print, stall};
 #[cfg(not(windows))]
 pub use miniport::LinkedImage;
-pub use miniport::{Declared, Miniport, PhysicalDevice, PowerChange};
+pub use miniport::{Declared, Link, Miniport, PhysicalDevice, PowerChange};
 pub use pages::{MdlMapping, MdlPages, PagesView};
 pub use physical::{CpuView, PhysicalMemory, Placement};
 pub use pool::{NonPagedPool, PoolMdl};

@@ -1,8 +1,8 @@
 //! What a driver implements, and how it is declared.
 
-use dxgk_abi::Pointer;
 use dxgk_abi::life::{DevicePowerState, PowerAction};
 use dxgk_abi::version::InterfaceVersion;
+use dxgk_abi::{NtStatus, Pointer};
 
 use crate::adapter::Adapter;
 use crate::query::Query;
@@ -31,6 +31,17 @@ pub struct PowerChange {
     pub action: PowerAction,
 }
 
+/// What `DxgkDdiLinkDevice` says of a device's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Which chain.
+    pub chain: u32,
+    /// Devices in it.
+    pub links: u32,
+    /// Whether the device is its lead.
+    pub lead: bool,
+}
+
 /// A display miniport without sources and children of its own: one value for each physical adapter.
 ///
 /// A DDI that this trait does not have is answered with `STATUS_NOT_SUPPORTED`. An interrupt can come while any other
@@ -42,6 +53,8 @@ pub trait Miniport: Sized + Sync + Send + 'static {
 
     /// What the driver was made for; it decides how long the tables are.
     const INTERFACE_VERSION: InterfaceVersion = InterfaceVersion::WDDM3_1;
+    /// Whether the driver links devices into chains; without it the table has no `DxgkDdiLinkDevice`.
+    const LINKS: bool = false;
     /// `NumberOfVideoPresentSources`.
     const SOURCES: u32 = 0;
     /// `NumberOfChildren`.
@@ -52,6 +65,14 @@ pub trait Miniport: Sized + Sync + Send + 'static {
     /// # Errors
     /// What the port driver is told; the device is not added.
     fn add_device(driver: &'static Driver, device: PhysicalDevice) -> Result<Self>;
+
+    /// `DxgkDdiLinkDevice`, between `add_device` and the start, of a driver with [`Self::LINKS`].
+    ///
+    /// # Errors
+    /// What the port driver is told; the device is not linked.
+    fn link_device(&self) -> Result<Link> {
+        Err(NtStatus::NOT_SUPPORTED)
+    }
 
     /// `DxgkDdiStartDevice`.
     ///
@@ -138,12 +159,10 @@ pub struct LinkedImage {
     pub name: &'static str,
     /// `DriverEntry`.
     #[cfg(target_arch = "x86_64")]
-    pub driver_entry:
-        unsafe extern "win64" fn(*mut core::ffi::c_void, *const core::ffi::c_void) -> dxgk_abi::NtStatus,
+    pub driver_entry: unsafe extern "win64" fn(*mut core::ffi::c_void, *const core::ffi::c_void) -> NtStatus,
     /// `DriverEntry`.
     #[cfg(not(target_arch = "x86_64"))]
-    pub driver_entry:
-        unsafe extern "C" fn(*mut core::ffi::c_void, *const core::ffi::c_void) -> dxgk_abi::NtStatus,
+    pub driver_entry: unsafe extern "C" fn(*mut core::ffi::c_void, *const core::ffi::c_void) -> NtStatus,
     /// What the host must bind before it calls `DriverEntry`.
     pub imports: &'static [crate::Import],
 }

@@ -111,6 +111,18 @@ pub fn free_while_mapped(adapter: &Adapter, mdl: PoolMdl<'_>) -> Result<()> {
     adapter.callbacks().unmap_mdl_from_iommu(&mut argument)
 }
 
+/// Maps an MDL with the adapter's own handle, whoever the lead of its chain is, and unmaps it when that worked.
+///
+/// # Errors
+/// The mapping callback's.
+pub fn map_as_if_lead(adapter: &Adapter, mdl: &PoolMdl<'_>) -> Result<()> {
+    let lead = adapter.lead();
+    adapter.set_lead(adapter.handle());
+    let mapped = MdlMapping::map(adapter, mdl).map(drop);
+    adapter.set_lead(lead);
+    mapped
+}
+
 /// An MDL of a block with room for its page numbers and none in it: `IoAllocateMdl` alone.
 ///
 /// # Errors

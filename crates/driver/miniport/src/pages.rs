@@ -140,7 +140,7 @@ pub struct MdlMapping<'m> {
 }
 
 impl<'m> MdlMapping<'m> {
-    /// Maps the pages of an MDL. `adapter` is the lead adapter of its chain.
+    /// Maps the pages of an MDL, with the handle of the adapter's [lead](Adapter::lead).
     ///
     /// # Errors
     /// The callback's; `STATUS_NOT_SUPPORTED` under remapping and below WDDM 2.4.

@@ -87,6 +87,15 @@ pub static DEMOS: &[Demo] = &[
         mistake: Mistake::AtWork(super::unknown_handle::run),
     },
     Demo {
+        name: "follower-handle",
+        rule: "HND-002",
+        summary: "maps an MDL with the handle of an adapter that is linked to another and not the lead",
+        memory_api: Some(MemoryApi::Wddm24),
+        modes: &["isolation", "off"],
+        ending: Ending::Unload,
+        mistake: Mistake::InChain(super::follower_handle::run),
+    },
+    Demo {
         name: "closed-twice",
         rule: "HND-003",
         summary: "closes an adapter memory object and passes it to the destruction all the same",

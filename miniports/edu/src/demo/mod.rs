@@ -12,6 +12,7 @@ mod device_address_unmapped;
 mod dispatch_level;
 mod exclusive_callback;
 mod exclusive_dma;
+mod follower_handle;
 mod freed_twice;
 mod interface_over_read;
 mod leak;
@@ -75,14 +76,21 @@ pub(crate) enum Occasion {
 #[derive(Clone, Copy, Debug)]
 enum Mistake {
     AtWork(fn(&Work<'_>) -> Result<()>),
+    /// As the first, where two adapters are linked.
+    InChain(fn(&Work<'_>) -> Result<()>),
     InExclusiveAccess(fn(&Work<'_>) -> Result<()>),
     InCapabilities(fn(VidMmCapsFlags) -> VidMmCapsFlags),
 }
 
 impl Demo {
+    /// How many linked adapters it needs.
+    pub fn adapters(&self) -> u32 {
+        if matches!(self.mistake, Mistake::InChain(_)) { 2 } else { 1 }
+    }
+
     pub(crate) fn occasion(&self) -> Occasion {
         match self.mistake {
-            Mistake::AtWork(_) => Occasion::Work,
+            Mistake::AtWork(_) | Mistake::InChain(_) => Occasion::Work,
             Mistake::InExclusiveAccess(_) => Occasion::ExclusiveAccess,
             Mistake::InCapabilities(_) => Occasion::Capabilities,
         }
@@ -91,7 +99,7 @@ impl Demo {
     /// Makes the mistake, when it is one of work.
     pub(crate) fn show(&self, work: &Work<'_>) -> Result<()> {
         match self.mistake {
-            Mistake::AtWork(run) | Mistake::InExclusiveAccess(run) => run(work),
+            Mistake::AtWork(run) | Mistake::InChain(run) | Mistake::InExclusiveAccess(run) => run(work),
             Mistake::InCapabilities(_) => Ok(()),
         }
     }

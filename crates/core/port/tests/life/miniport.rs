@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use dxgk_abi::callback::{ArgCbAllocatePagesForMdl, MemoryCachingType};
 use dxgk_abi::caps::{DriverCaps, VidMmCapsFlags, VidSchCaps, WddmVersion};
-use dxgk_abi::life::DevicePowerState;
+use dxgk_abi::life::{DevicePowerState, LinkedDevice};
 use dxgk_abi::query::{IommuCaps, PhysicalMemoryCaps, QueryAdapterInfoType};
 use dxgk_abi::{Handle, Irql, NtStatus};
 use dxgk_hw::PAGE_SIZE;
@@ -37,6 +37,10 @@ pub(crate) struct Driver {
     pub(crate) handles: Mutex<Vec<Handle>>,
     /// Pages that each StartDevice allocates and keeps.
     pub(crate) pages_at_start: u64,
+    /// What DxgkDdiLinkDevice says of the chain's length; `None`: the table has no such DDI.
+    pub(crate) links: Option<u32>,
+    /// The device that it calls the lead.
+    pub(crate) lead: u64,
     /// `None`: a driver without video memory.
     pub(crate) video: Option<Video>,
 }
@@ -80,6 +84,18 @@ impl Miniport for Driver {
         self.handles.lock().expect("unpoisoned").push(adapter.handle);
         self.called(format!("add {}", adapter.number))?;
         Ok(DeviceContext(0x1000 + u64::from(adapter.number)))
+    }
+
+    fn link_device(&self, device: DeviceContext) -> DdiResult<LinkedDevice> {
+        let Some(links) = self.links else { return Err(DdiError::Absent) };
+        self.on("link", device)?;
+        let lead = number(device) == self.lead;
+        Ok(LinkedDevice {
+            chain_uid: 7,
+            number_of_links_in_chain: links,
+            lead_link: lead.into(),
+            ..LinkedDevice::default()
+        })
     }
 
     fn query_adapter_info(

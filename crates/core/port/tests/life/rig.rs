@@ -74,6 +74,8 @@ impl Rig {
             sysmm: Arc::clone(&sysmm),
             handles: Mutex::default(),
             pages_at_start: 0,
+            links: None,
+            lead: 0,
             video: None,
         };
         let request = Request { asked, ..Request::default() };

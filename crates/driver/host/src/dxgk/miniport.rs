@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dxgk_abi::display::{ChildDescriptor, ChildStatus, ChildStatusType, DeviceDescriptor};
 use dxgk_abi::life::{
-    ArgBeginExclusiveAccess, ArgEndExclusiveAccess, DevicePowerState, PowerAction, StartInfo,
+    ArgBeginExclusiveAccess, ArgEndExclusiveAccess, DevicePowerState, LinkedDevice, PowerAction, StartInfo,
 };
 use dxgk_abi::query::{
     ArgQueryAdapterInfo, HardwareReservedRanges, PhysicalMemoryRange, QueryAdapterInfoType,
@@ -45,7 +45,7 @@ pub struct LoadedMiniport {
     port: Arc<PortState>,
     entry: u64,
     arguments: DriverEntryArguments,
-    keys: DeviceKeys,
+    keys: Vec<DeviceKeys>,
     scratch: Mutex<Scratch>,
     /// Where the private data of paging buffers is, and how many bytes.
     private_data: Mutex<(u64, u64)>,
@@ -61,7 +61,7 @@ impl core::fmt::Debug for LoadedMiniport {
 }
 
 impl LoadedMiniport {
-    /// A driver whose code is in place. `keys` are the registry keys of its device.
+    /// A driver whose code is in place. `keys` are the registry keys of its devices, in the machine's order.
     ///
     /// # Errors
     /// [`NoRoom`].
@@ -70,7 +70,7 @@ impl LoadedMiniport {
         port: Arc<PortState>,
         entry: u64,
         arguments: DriverEntryArguments,
-        keys: DeviceKeys,
+        keys: Vec<DeviceKeys>,
     ) -> Result<Self, NoRoom> {
         let base = kernel.space().map_host(SCRATCH_BYTES)?.get();
         let scratch = Mutex::new(Scratch::new(base));
@@ -171,9 +171,12 @@ impl LoadedMiniport {
 
     fn add_state(&self, adapter: &AdapterIdentity) -> Result<(u64, AdapterState), NoRoom> {
         let functions = self.port.devices.functions();
-        let function =
-            functions.iter().find(|function| function.requester() == adapter.requester).ok_or(NoRoom)?;
-        let device_object = self.kernel.add_physical_device(self.keys.clone()).ok_or(NoRoom)?;
+        let (function, keys) = functions
+            .iter()
+            .zip(&self.keys)
+            .find(|(function, _)| function.requester() == adapter.requester)
+            .ok_or(NoRoom)?;
+        let device_object = self.kernel.add_physical_device(keys.clone()).ok_or(NoRoom)?;
         let state = AdapterState {
             number: adapter.number,
             function: Arc::clone(function),
@@ -211,6 +214,16 @@ impl Miniport for LoadedMiniport {
         state.context = context;
         self.port.adapters().insert(adapter.handle.0, state);
         Ok(DeviceContext(context))
+    }
+
+    fn link_device(&self, device: DeviceContext) -> DdiResult<LinkedDevice> {
+        let known = self.port.adapters().values().find(|it| it.context == device.0).cloned();
+        let adapter = known.ok_or(DdiError::Failed(NtStatus::INVALID_PARAMETER))?;
+        self.with_scratch(|scratch| {
+            let at = scratch.put(&LinkedDevice::default()).ok_or(OUT_OF_ROOM)?;
+            self.call(full_only!(link_device), device, 0, &[adapter.device_object, device.0, at])?;
+            guarded::read_struct(at).map_err(|_| OUT_OF_ROOM)
+        })
     }
 
     fn query_adapter_info(

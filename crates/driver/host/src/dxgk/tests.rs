@@ -125,7 +125,7 @@ impl Bench {
         let key = format!(r"{SERVICES}\{SERVICE}");
         let keys = DeviceKeys { hardware: format!(r"{key}\Device"), software: key };
         let miniport =
-            LoadedMiniport::new(Arc::clone(&kernel), Arc::clone(&state), place.entry, arguments, keys)
+            LoadedMiniport::new(Arc::clone(&kernel), Arc::clone(&state), place.entry, arguments, vec![keys])
                 .expect("a miniport");
         Self {
             miniport,

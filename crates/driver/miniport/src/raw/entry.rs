@@ -4,7 +4,7 @@ use core::ffi::c_void;
 
 use dxgk_abi::NtStatus;
 use dxgk_abi::interface::DxgkrnlInterface;
-use dxgk_abi::life::{DevicePowerState, PowerAction, StartInfo};
+use dxgk_abi::life::{DevicePowerState, LinkedDevice, PowerAction, StartInfo};
 use dxgk_abi::query::ArgQueryAdapterInfo;
 
 use super::context::Context;
@@ -88,6 +88,28 @@ abi_entries! {
     pub(super) fn add_device[M: Declared](device: u64, out: *mut *mut c_void) -> NtStatus {
         // SAFETY: the port driver's out pointer.
         status_of(unsafe { add::<M>(device, out) })
+    }
+
+    /// `DxgkDdiLinkDevice`.
+    pub(super) fn link_device[M: Declared](
+        _physical: u64, device: *mut c_void, out: *mut LinkedDevice,
+    ) -> NtStatus {
+        // SAFETY: what `add_device` returned.
+        let linked = unsafe { context::<M>(device) }.and_then(|context| context.miniport.link_device());
+        let link = match linked {
+            Ok(link) if !out.is_null() => link,
+            Ok(_) => return NtStatus::INVALID_PARAMETER,
+            Err(status) => return status,
+        };
+        let answer = LinkedDevice {
+            chain_uid: link.chain,
+            number_of_links_in_chain: link.links,
+            lead_link: link.lead.into(),
+            ..LinkedDevice::default()
+        };
+        // SAFETY: not null, so the port driver's live structure.
+        unsafe { out.write(answer) };
+        NtStatus::SUCCESS
     }
 
     /// `DxgkDdiStartDevice`.

@@ -83,6 +83,9 @@ fn initialization_data<M: Declared>() -> DriverInitializationData {
         end_exclusive_access: slot!(entry::end_exclusive_access::<M>),
         ..DriverInitializationData::default()
     };
+    if M::LINKS {
+        data.link_device = slot!(entry::link_device::<M>);
+    }
     for name in REFUSED {
         if let Some(slot) = DriverInitializationData::find(name) {
             data.set_slot(slot.offset, slot!(entry::not_supported));

@@ -1,5 +1,7 @@
 //! Calls through `DXGKRNL_INTERFACE`.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use dxgk_abi::NtStatus;
 use dxgk_abi::callback::{
     ArgCbAllocateAdl, ArgCbAllocatePagesForMdl, ArgCbClosePhysicalMemoryObject,
@@ -23,6 +25,8 @@ use crate::status::{Result, check};
 #[derive(Debug)]
 pub(crate) struct Callbacks {
     table: DxgkrnlInterface,
+    /// The handle of the chain's lead; 0: the device's own.
+    lead: AtomicU64,
     /// The first address behind the table that was offered.
     end: u64,
 }
@@ -63,6 +67,7 @@ macro_rules! argument_callbacks {
         )*
     };
     (@handle $handle:ident) => { Handle };
+    (@given $self:ident lead) => { $self.lead() };
     (@given $self:ident $handle:ident) => { $self.table.device_handle };
 }
 
@@ -112,12 +117,25 @@ impl Callbacks {
         }
         copy.size = known as u32;
         let end = (table.expose_provenance() as u64).saturating_add(offered as u64);
-        Ok(Self { table: copy, end })
+        Ok(Self { table: copy, lead: AtomicU64::new(0), end })
     }
 
     /// The first address behind the table that was offered. Nothing that is there is the driver's.
     pub(crate) fn end(&self) -> u64 {
         self.end
+    }
+
+    /// The handle for callbacks that want the lead's.
+    pub(crate) fn lead(&self) -> Handle {
+        match self.lead.load(Ordering::Relaxed) {
+            0 => self.table.device_handle,
+            lead => Handle(lead),
+        }
+    }
+
+    /// From now on `lead` is that handle.
+    pub(crate) fn set_lead(&self, lead: Handle) {
+        self.lead.store(lead.0, Ordering::Relaxed);
     }
 
     /// The table's head and slots, for information.
@@ -161,8 +179,8 @@ impl Callbacks {
     argument_callbacks! {
         fn allocate_pages_for_mdl(@handle, argument: ArgCbAllocatePagesForMdl) -> NtStatus;
         fn free_pages_from_mdl(@handle, argument: ArgCbFreePagesFromMdl) -> NtStatus;
-        fn map_mdl_to_iommu(@handle, argument: ArgCbMapMdlToIoMmu) -> NtStatus;
-        fn unmap_mdl_from_iommu(@handle, argument: ArgCbUnmapMdlFromIoMmu) -> Nothing;
+        fn map_mdl_to_iommu(@lead, argument: ArgCbMapMdlToIoMmu) -> NtStatus;
+        fn unmap_mdl_from_iommu(@lead, argument: ArgCbUnmapMdlFromIoMmu) -> Nothing;
         fn create_physical_memory_object(argument: ArgCbCreatePhysicalMemoryObject) -> NtStatus;
         fn destroy_physical_memory_object(argument: ArgCbDestroyPhysicalMemoryObject) -> Nothing;
         fn open_physical_memory_object(argument: ArgCbOpenPhysicalMemoryObject) -> NtStatus;
