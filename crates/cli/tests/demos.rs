@@ -178,6 +178,7 @@ fn check_told_in_full(case: Case, run: &Run, finding: &Value) {
     }
 }
 
+/// Shows S-BE6-09.
 #[test]
 fn each_mistake_of_the_linked_sample_is_found_as_its_rule_and_nothing_else() {
     for case in cases() {

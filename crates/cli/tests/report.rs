@@ -218,6 +218,20 @@ fn the_log_has_every_ddi_and_callback_in_order() {
     assert!(order.map(at).is_sorted(), "{}", run.stdout);
 }
 
+/// Shows S-BEX-07, S-EEX-04.
+#[test]
+fn no_ddi_of_a_life_is_called_above_passive_level() {
+    let run = run(&["--log", "--iommu", "isolation", "--registry", "MemoryApi=dword:24"]);
+    let calls: Vec<&str> = run.stdout.lines().filter(|line| line.contains("-> DxgkDdi")).collect();
+    for ddi in ["DxgkDdiBeginExclusiveAccess", "DxgkDdiEndExclusiveAccess", "DxgkDdiStartDevice"] {
+        assert!(calls.iter().any(|line| line.contains(ddi)), "{ddi}: {}", run.told());
+    }
+    // The interrupt routine and the DPC are called above it, and said to be.
+    let (high, low): (Vec<&str>, Vec<&str>) = calls.into_iter().partition(|line| line.contains(") at "));
+    assert!(high.iter().all(|line| line.contains("Interrupt") || line.contains("Dpc")), "{high:?}");
+    assert!(low.iter().all(|line| line.ends_with(')')), "{low:?}");
+}
+
 #[test]
 fn a_report_that_cannot_be_written_is_an_error_and_the_run_is_still_told() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -177,3 +177,14 @@ fn a_device_that_does_not_see_all_memory_is_remapped_or_refused() {
     assert!(why.contains("the device cannot see all of RAM"), "{}", refused.told());
     assert!(!refused.text("/failure").is_empty(), "{}", refused.told());
 }
+
+/// Shows S-RMP-51, S-RMP-52.
+#[test]
+fn the_registry_can_opt_the_device_out_of_remapping() {
+    for (value, mode) in [("0", "isolation"), ("1", "remapping"), ("3", "remapping")] {
+        let entry = format!(r"Parameters\DmaRemappingCompatible=dword:{value}");
+        let run = run(&["--registry", &entry]);
+        check_clean(&run);
+        assert_eq!(run.text("/machine/iommu_mode"), mode, "{value}: {}", run.told());
+    }
+}

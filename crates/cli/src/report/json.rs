@@ -338,6 +338,7 @@ fn reason_text(reason: ModeReason) -> &'static str {
         }
         ModeReason::LimitNotMet => "the device cannot see all of RAM, and remapping cannot come about",
         ModeReason::AttachFailed => "the domain could not be made, filled or attached",
+        ModeReason::OptedOut => "the registry opts the device out of DMA remapping (DmaRemappingCompatible)",
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use dxgk_host::kernel::DeviceKeys;
 use dxgk_host::kernel::registry::{KeyId, Registry, SERVICES, text_bytes};
 use dxgk_hw::{PciFunction, Width};
+use dxgk_port::opt_in::{Circumstances, OptIn, Release, Standing};
 
-use super::config::{RegistryValue, RunConfig};
+use super::config::{RegistryEntry, RegistryValue, RunConfig};
 
 /// The driver's service, whatever its file is called (our choice).
 pub(super) const SERVICE: &str = "dxgkdriver";
@@ -48,6 +49,24 @@ pub(super) fn fill(config: &RunConfig, functions: &[Arc<dyn PciFunction>]) -> Re
         }
     }
     registry
+}
+
+/// What the values that `--registry` sets say of remapping, to the Windows that drivers are told. Of several devices
+/// the first speaks for all; they are built in, and a run is what Windows calls DMA verification (our choice).
+pub(super) fn opt_in(config: &RunConfig) -> Standing {
+    let dword = |name: &str| {
+        let of_name = |entry: &&RegistryEntry| entry.name.eq_ignore_ascii_case(name);
+        config.registry.iter().rev().find(of_name).and_then(|entry| match entry.value {
+            RegistryValue::Dword(value) => Some(value),
+            RegistryValue::String(_) => None,
+        })
+    };
+    let values = OptIn {
+        compatible: dword(r"Parameters\DmaRemappingCompatible"),
+        supported: dword(r"Device\DMA Management\RemappingSupported"),
+        flags: dword(r"Device\DMA Management\RemappingFlags"),
+    };
+    values.standing(Release::Windows11, Circumstances { external: false, verified: true })
 }
 
 /// What the bus driver would have said of the device: IoGetDeviceProperty answers from here.

@@ -264,6 +264,7 @@ fn request(config: &RunConfig) -> Request {
         forced: config.force_iommu,
         flags: IommuFlags::from_bits_truncate(flags),
         offered: InterfaceVersion(config.wddm),
+        opt_in: registry::opt_in(config),
     }
 }
 

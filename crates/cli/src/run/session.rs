@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dxgk_abi::table::Table;
-use dxgk_abi::{DxgkrnlInterface, NtStatus};
+use dxgk_abi::{DxgkrnlInterface, Irql, NtStatus};
 use dxgk_event::{
     BadRecord, BugCheck, Callback, DdiCall, Event, EventId, Failure, FailureKind, ListRef, Mode,
     ModuleLoaded, Phase, Record, ScenarioStep, StopCause, Tally,
@@ -154,7 +154,7 @@ impl Session {
                 self.driver.display_only = adapter.display_only != 0;
             }
             Event::Mode(mode) => self.mode = Some(*mode),
-            Event::Ddi(ddi) => self.note_ddi(ddi),
+            Event::Ddi(ddi) => self.note_ddi(ddi, Irql(record.irql)),
             Event::Callback(callback) => self.note_callback(callback),
             Event::Dma(transfer) => {
                 let way = if transfer.write != 0 { &mut self.dma.writes } else { &mut self.dma.reads };
@@ -257,11 +257,13 @@ impl Session {
         self.broken.clone().or_else(violation).or_else(failure)
     }
 
-    fn note_ddi(&mut self, ddi: &DdiCall) {
+    fn note_ddi(&mut self, ddi: &DdiCall, level: Irql) {
         self.boundaries_of_ddis += 1;
         let name = ddi_name(ddi.ddi);
         if ddi.phase == Phase::Entered {
-            self.trace(|| format!("-> {name}({:#x})", ddi.argument));
+            // Where it would be surprising, the level.
+            let level = if level > Irql::PASSIVE_LEVEL { format!(" at {level}") } else { String::new() };
+            self.trace(|| format!("-> {name}({:#x}){level}", ddi.argument));
             self.life.push(LifeEntry { ddi: name, argument: ddi.argument, status: None, count: 1 });
             return;
         }

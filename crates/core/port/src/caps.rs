@@ -105,7 +105,7 @@ pub(crate) fn save_area(
 mod tests {
     use super::*;
 
-    /// Shows S-AIF-03, S-VMC-01, S-VMC-03, S-VMC-05.
+    /// Shows S-AIF-03, S-VMC-01, S-VMC-03, S-VMC-05, S-RMP-29.
     #[test]
     fn a_flag_means_nothing_to_a_driver_model_older_than_it() {
         let other = VidMmCapsFlags::DEDICATED_PAGING_ENGINE;

@@ -15,6 +15,7 @@ mod enable;
 mod life;
 mod miniport;
 pub mod mode;
+pub mod opt_in;
 pub mod vidmm;
 
 pub use life::{AdapterSpec, Halt, LogicalAdapter, Port};

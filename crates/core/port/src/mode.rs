@@ -9,6 +9,8 @@ use dxgk_abi::caps::VidMmCapsFlags;
 use dxgk_abi::query::IommuCaps;
 use dxgk_event::{ModeChoice, ModeReason};
 
+use crate::opt_in::Standing;
+
 bitflags::bitflags! {
     /// The `IOMMUFlags` registry value (DWORD under the GraphicsDrivers key), a development switch.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +64,8 @@ pub struct Request {
     pub flags: IommuFlags,
     /// The interface version that the driver was offered.
     pub offered: InterfaceVersion,
+    /// What the device's INF wrote into the registry about remapping.
+    pub opt_in: Standing,
 }
 
 impl Default for Request {
@@ -71,6 +75,7 @@ impl Default for Request {
             forced: false,
             flags: IommuFlags::DEFAULT,
             offered: InterfaceVersion::WDDM3_1,
+            opt_in: Standing::System,
         }
     }
 }
@@ -185,7 +190,10 @@ fn pick(request: &Request, machine: &Machine, candidates: &[Candidate]) -> Choic
 #[must_use]
 pub fn choose(request: &Request, claims: &Claims, machine: &Machine) -> Choice {
     let iommu = claims.iommu.unwrap_or_default();
-    let remapping = Candidate::remapping(request, iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED));
+    let claimed = iommu.contains(IommuCaps::DMA_REMAPPING_SUPPORTED);
+    // PnP is told by the registry that the device may be remapped; a claim alone does not do it.
+    let opted_out = claimed && request.opt_in == Standing::Out;
+    let remapping = Candidate::remapping(request, claimed && !opted_out);
     let isolation = Candidate::isolation(request, iommu.contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED));
 
     // Equality, too, is a device that does not see all of RAM (DXGK_PHYSICAL_MEMORY_CAPS).
@@ -197,7 +205,10 @@ pub fn choose(request: &Request, claims: &Claims, machine: &Machine) -> Choice {
     }
     // Isolation is attached after the start anyway: what cannot be asked before it is decided then.
     let candidates = if claims.iommu.is_some() { &[remapping, isolation][..] } else { &[remapping] };
-    let choice = pick(request, machine, candidates);
+    let mut choice = pick(request, machine, candidates);
+    if opted_out && choice.reason == ModeReason::DriverClaimsNothing && request.asked != Asked::Isolation {
+        choice.reason = ModeReason::OptedOut;
+    }
     if iommu.contains(IommuCaps::IOMMU_ISOLATION_REQUIRED) && choice.mode == ModeChoice::Passthrough {
         return refuse(ModeReason::RequiredByDriver);
     }

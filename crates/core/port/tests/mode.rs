@@ -8,6 +8,7 @@ use dxgk_port::mode::{
     Asked, Choice, Claims, IommuFlags, Machine, Request, caps_agree, choose, choose_late, failure_allowed,
     isolation_required,
 };
+use dxgk_port::opt_in::Standing;
 
 const REMAP: IommuCaps = IommuCaps::DMA_REMAPPING_SUPPORTED;
 const ISOLATE: IommuCaps = IommuCaps::IOMMU_ISOLATION_SUPPORTED;
@@ -209,7 +210,7 @@ fn a_driver_that_requires_isolation_does_not_start_without_the_iommu() {
     assert!(!isolation_required(&claims(ISOLATE | REMAP), SECURE | APERTURE2));
 }
 
-/// Shows S-ISO-01, S-RMP-01.
+/// Shows S-ISO-01, S-RMP-01, S-BPO-04.
 #[test]
 fn an_interface_older_than_the_mode_takes_it_away() {
     let too_old = off(ModeReason::InterfaceTooOld);
@@ -248,6 +249,34 @@ fn an_interface_older_than_the_mode_takes_it_away() {
     ]);
     let old = offered(InterfaceVersion::WDDM2_3, asked(Asked::Auto));
     assert_eq!(choose_late(&old, SECURE, &MACHINE), too_old);
+}
+
+/// Shows S-RMP-52.
+#[test]
+fn a_device_that_the_registry_opts_out_is_not_remapped_whatever_its_driver_claims() {
+    let opted = |opt_in, request: Request| Request { opt_in, ..request };
+    let out = |request| opted(Standing::Out, request);
+    let full = claims(REMAP | ISOLATE);
+    check(&[
+        (out(asked(Asked::Auto)), full, isolated(ModeReason::StrongestClaimed)),
+        (out(asked(Asked::Remapping)), claims(REMAP), off(ModeReason::OptedOut)),
+        (out(asked(Asked::Auto)), claims(NOTHING), off(ModeReason::DriverClaimsNothing)),
+        (out(asked(Asked::Isolation)), claims(REMAP), off(ModeReason::DriverClaimsNothing)),
+        (
+            out(asked(Asked::Auto)),
+            Claims { highest_visible: HIGHEST_RAM, ..full },
+            refused(ModeReason::LimitNotMet),
+        ),
+        // Forcing is no matter of the registry.
+        (out(forced(Asked::Remapping)), claims(REMAP), remapped(ModeReason::Forced)),
+    ]);
+    for standing in [Standing::In, Standing::System] {
+        let request = opted(standing, asked(Asked::Auto));
+        check(&[
+            (request, full, remapped(ModeReason::StrongestClaimed)),
+            (request, claims(ISOLATE), isolated(ModeReason::StrongestClaimed)),
+        ]);
+    }
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn at_level(slot: usize, irql: u8) -> Vec<(&'static str, u64)> {
 
 /// Shows S-MMIN-01, S-APM-11, S-UMI-05, S-MPM-04, S-MAP-16, S-FPM-04, S-ACM-06, S-FCM-04, S-PIN-04, S-PI2-06,
 /// S-UPN-05, S-MFB-04, S-UFB-05, S-CPO-03, S-DPO-03, S-OPO-06, S-CLO-05, S-UPM-03, S-AAD-06, S-FAD-04,
-/// S-SHU-08, S-UNM-06, S-GDI-04, S-ISO-49, S-RMP-48.
+/// S-SHU-08, S-UNM-06, S-GDI-04, S-ISO-49, S-RMP-48, S-MPE-19.
 #[test]
 fn each_memory_callback_has_its_highest_level() {
     for slot in UP_TO_APC {

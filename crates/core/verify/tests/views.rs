@@ -36,6 +36,7 @@ fn viewed(kind: ObjectKind, gone: bool) -> Run {
     run
 }
 
+/// Shows S-RMP-34, S-BPA-13.
 #[test]
 fn a_touch_after_the_unmap_names_the_view_and_its_life() {
     for (kind, rule) in [(ObjectKind::KernelView, "CPU-001"), (ObjectKind::RegisterMap, "REG-001")] {

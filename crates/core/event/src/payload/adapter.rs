@@ -85,6 +85,8 @@ wire! {
         LimitNotMet = 11,
         /// Attaching failed.
         AttachFailed = 12,
+        /// The driver claims remapping, and the registry opts its device out.
+        OptedOut = 13,
     }
 }
 

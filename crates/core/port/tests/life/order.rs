@@ -58,7 +58,7 @@ fn isolation_is_attached_last_between_begin_and_end() {
     announced(&rig, ModeChoice::Isolation, ModeReason::Asked);
 }
 
-/// Shows S-ISO-16.
+/// Shows S-ISO-16, S-ISO-07.
 #[test]
 fn what_the_driver_allocated_is_mapped_before_begin() {
     let rig = Rig::new(FULL, Asked::Isolation).allocating(5);

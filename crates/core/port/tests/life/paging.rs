@@ -75,7 +75,7 @@ fn contents_go_to_a_memory_segment_and_come_back() {
     assert!(rig.journal.take().contains(&"fence 6".to_owned()));
 }
 
-/// Shows S-ISO-25, S-ISO-27, S-APM-08.
+/// Shows S-ISO-25, S-ISO-27, S-APM-08, S-BPD-06.
 #[test]
 fn isolation_maps_pages_for_the_device_as_long_as_an_aperture_shows_them() {
     let video = Video { allocation_in: APERTURE, writes_always: true, ..Video::default() };
@@ -116,7 +116,7 @@ fn the_page_table_holds_the_pages_of_the_mdl_and_nothing_after_the_round() {
     assert!(table.lock().expect("unpoisoned").is_empty());
 }
 
-/// Shows S-RMP-26, S-RMP-27, S-RMP-38, S-RMP-39, S-RMP-41, S-BPO-03.
+/// Shows S-RMP-26, S-RMP-27, S-RMP-38, S-RMP-39, S-RMP-41, S-BPO-03, S-AIF-04.
 #[test]
 fn remapping_maps_by_address_descriptor_list_and_fills_only() {
     for (flags, line) in [

@@ -51,7 +51,7 @@ fn a_view_is_cached_as_its_object_was_created() {
     }
 }
 
-/// Shows S-MPM-01, S-MPMA-03, S-MPMA-04, S-MPMA-08.
+/// Shows S-MPM-01, S-MPMA-03, S-MPMA-04, S-MPMA-08, S-MPMA-05.
 #[test]
 fn a_view_begins_at_the_page_that_holds_the_first_byte() {
     let run = Run::new(Kind::Isolation);
@@ -91,7 +91,7 @@ fn registers_are_cached_as_asked_for_and_belong_to_the_system_or_to_the_current_
     }
 }
 
-/// Shows S-MAP-08, S-UNM-04.
+/// Shows S-MAP-08, S-UNM-04, S-MAP-09.
 #[test]
 fn ports_have_no_view_in_any_process_and_every_address_is_unmapped_by_the_same_call() {
     let run = Run::new(Kind::Passthrough);

@@ -10,7 +10,7 @@ use dxgk_sysmm::{Addressing, CallError};
 
 use crate::machine::{CALLER, Kind, Laid, Run, adl_args, mdl_object, pages_args};
 
-/// Shows S-ISO-16.
+/// Shows S-ISO-16, S-ADL-08, S-RMP-23.
 #[test]
 fn everything_that_the_device_may_reach_is_mapped_and_handles_stay() {
     let run = Run::new(Kind::Passthrough);

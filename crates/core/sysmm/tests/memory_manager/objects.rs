@@ -91,7 +91,7 @@ fn the_contiguous_form_is_used_only_when_asked_for() {
     }
 }
 
-/// Shows S-AAD-01, S-RMP-03, S-RMP-04.
+/// Shows S-AAD-01, S-RMP-03, S-RMP-04, S-ADL-09, S-RMP-25.
 #[test]
 fn logical_addresses_are_no_physical_ones_and_one_run() {
     let run = Run::new(Kind::Remapping);

@@ -184,6 +184,7 @@ fn windows_do_not_overlap() {
     });
 }
 
+/// Shows S-MAP-13.
 #[test]
 fn ports_are_answered_and_refused_without_anyone() {
     let (value, log) = bench(|bench| {

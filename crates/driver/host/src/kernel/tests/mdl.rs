@@ -154,7 +154,7 @@ fn contiguous_memory_keeps_its_bounds_and_goes_back() {
     assert_eq!(bench.stops("MmFreeContiguousMemory", &[va]).0, BugCheck::MEMORY_MANAGEMENT);
 }
 
-/// Shows S-APMA-09, S-ADL-01, S-ADL-02, S-ADL-05, S-ADL-06, S-ADL-07, S-ADLF-01, S-ACC-01.
+/// Shows S-APMA-09, S-ADL-01, S-ADL-02, S-ADL-05, S-ADL-06, S-ADL-07, S-ADLF-01, S-ACC-01, S-ADLF-02.
 #[test]
 fn the_memory_managers_lists_and_views_are_what_it_asked_for() {
     let bench = Bench::new();
@@ -192,6 +192,8 @@ fn the_memory_managers_lists_and_views_are_what_it_asked_for() {
     let flat = kernel.build_adl(AdlShape::Contiguous { base: 0x1234, pages: 9 }).unwrap();
     let read = get::<dxgk_abi::Adl>(flat.get());
     assert_eq!((read.base_page_number(), read.page_count), (Some(0x1234), 9));
+    // No bit but the one that says which form it is.
+    assert_eq!((read.flags.0, get::<dxgk_abi::Adl>(adl.get()).flags.0), (1, 0));
     // A pointer to something else is ignored.
     kernel.release_adl(mdl);
     assert_eq!(kernel.mdl_header(mdl).unwrap().page_count(), 604);

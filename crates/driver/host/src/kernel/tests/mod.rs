@@ -4,6 +4,7 @@ mod displib;
 mod drivers;
 mod library;
 mod mdl;
+mod mm_routines;
 mod order;
 mod pool;
 mod print;

@@ -6,7 +6,7 @@ use super::*;
 use crate::processor;
 
 const TIMEOUT: u32 = 0x102;
-const DISPATCH: u64 = 2;
+pub(super) const DISPATCH: u64 = 2;
 
 /// A DPC whose routine is KeSetEvent: it gets its own address, and leaves a 1 in the padding at offset 4.
 fn dpc(bench: &Bench, offset: u64) -> u64 {
@@ -26,7 +26,7 @@ fn wait(bench: &Bench, object: u64, timeout: i64) -> u32 {
     bench.status("KeWaitForSingleObject", &[object, 0, 0, 0, at])
 }
 
-fn too_high(bench: &Bench) -> Vec<(&'static str, u64)> {
+pub(super) fn too_high(bench: &Bench) -> Vec<(&'static str, u64)> {
     let misuse = bench.events().into_iter().filter_map(|event| match event {
         Event::Misuse(misuse) if misuse.kind == MisuseKind::LevelTooHigh => {
             Some((crate::kernel::table::name_of_slot(misuse.va as u16)?, misuse.offset))
