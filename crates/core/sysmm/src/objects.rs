@@ -43,13 +43,14 @@ pub(crate) struct Owner {
     pub(crate) logical: u32,
 }
 
-/// Pages for an MDL, or a mapped MDL of the driver's.
+/// Pages for an MDL, contiguous memory, or a mapped MDL of the driver's.
 pub(crate) struct PageMapping<P: Platform> {
     pub(crate) object: u64,
     pub(crate) kind: HandleKind,
     pub(crate) adapter: u32,
     pub(crate) logical: u32,
-    pub(crate) mdl: CpuVa,
+    /// The MDL; of contiguous memory its view.
+    pub(crate) at: CpuVa,
     pub(crate) runs: Arc<[PageRun]>,
     pub(crate) list: ListRef,
     pub(crate) cache: CacheType,
@@ -314,10 +315,13 @@ impl<P: Platform> Records<P> {
 
 impl<P: Platform> PageMapping<P> {
     pub(crate) fn note(&self, handle: Handle) -> ObjectNote {
-        let kind =
-            if self.kind == HandleKind::MdlPages { ObjectKind::MdlPages } else { ObjectKind::MdlMapping };
+        let kind = match self.kind {
+            HandleKind::MdlPages => ObjectKind::MdlPages,
+            HandleKind::ContiguousMemory => ObjectKind::ContiguousMemory,
+            _ => ObjectKind::MdlMapping,
+        };
         ObjectNote {
-            va: self.mdl.get(),
+            va: self.at.get(),
             pages: self.list,
             adapter: Some(self.adapter),
             cache: self.cache,

@@ -8,6 +8,8 @@
 //! | an MDL chain is refused by MapMdlToIoMmu | [`callbacks`](crate::callbacks), `mdl_map` |
 //! | HighAddress moves with LowAddress when SkipBytes moves the range | [`pages`](crate::pages) |
 //! | a page counts as inside a limit only as a whole | [`pages`](crate::pages) |
+//! | the cache of large pages: how many, from where, when they come back | [`pages`](crate::pages) |
+//! | contiguous memory holds the poison pattern; a boundary below a page is refused | `contiguous_memory` |
 //! | FreePagesFromMdl frees the MDL too; ByteCount is TotalBytes rounded up to pages | `pages_for_mdl` |
 //! | the size of a physical memory object is rounded up to pages | `physical_object` |
 //! | an ADL without RequireContiguous and PreferContiguous has the page-array form | `adl` |
@@ -68,6 +70,9 @@ pub struct Policy {
     pub freed: Option<u64>,
     /// How pages are laid out.
     pub scatter: Scatter,
+    /// Large pages (2 MiB) that are kept whole for MM_ALLOCATE_FAST_LARGE_PAGES, as long as nobody else needs them; at
+    /// most a quarter of RAM.
+    pub large_pages: u64,
     /// What happens where Windows stops.
     pub strictness: Strictness,
 }
@@ -89,6 +94,7 @@ impl Default for Policy {
             poison: Some(Self::POISON),
             freed: None,
             scatter: Scatter::Runs(16),
+            large_pages: 8,
             strictness: Strictness::Report,
         }
     }

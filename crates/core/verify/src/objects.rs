@@ -33,7 +33,7 @@ pub(crate) fn of_callbacks(kind: ObjectKind) -> bool {
     !matches!(kind, ObjectKind::Pool | ObjectKind::Mdl | ObjectKind::MmMemory | ObjectKind::MmMapping)
 }
 
-/// Whether what is at `va` is `bytes` long and the driver unmaps it by that address.
+/// Whether the driver reaches it at `va`, `bytes` long.
 fn mapped_at_address(kind: ObjectKind) -> bool {
     matches!(
         kind,
@@ -42,6 +42,7 @@ fn mapped_at_address(kind: ObjectKind) -> bool {
             | ObjectKind::PortMap
             | ObjectKind::KernelView
             | ObjectKind::UserView
+            | ObjectKind::ContiguousMemory
     )
 }
 

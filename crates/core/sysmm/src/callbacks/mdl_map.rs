@@ -101,7 +101,7 @@ impl<P: Platform> SysMm<P> {
                     kind: HandleKind::MdlMap,
                     adapter: place.number,
                     logical: place.logical,
-                    mdl,
+                    at: mdl,
                     runs: Arc::clone(&list),
                     list: arena,
                     cache: CacheType::Cached,

@@ -21,6 +21,7 @@
 //! They are checked in this order: adapter handle, lead, stopped, mode, other handles, arguments, resources.
 
 mod adl;
+mod contiguous_memory;
 mod device_information;
 mod mdl_map;
 mod pages_for_mdl;
@@ -41,6 +42,7 @@ use crate::objects::{Place, Records};
 use crate::platform::Platform;
 
 pub use adl::AllocatedAdl;
+pub use contiguous_memory::ContiguousMemory;
 pub use device_information::DeviceMemory;
 pub use pages_for_mdl::PagesForMdl;
 pub use physical_object::CreatedPhysicalMemory;

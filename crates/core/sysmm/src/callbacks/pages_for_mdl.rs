@@ -72,7 +72,8 @@ impl MdlRequest {
         } else {
             Layout::Any
         };
-        if flags.contains(AllocatePagesFlags::ALLOCATE_FAST_LARGE_PAGES) {
+        let large = flags.contains(AllocatePagesFlags::ALLOCATE_FAST_LARGE_PAGES);
+        if large {
             let large_blocks = matches!(layout, Layout::Blocks(block) if block.is_multiple_of(LARGE_RUN));
             if !large_blocks {
                 return Err(INVALID);
@@ -87,6 +88,7 @@ impl MdlRequest {
             layout,
             zeroed: !flags.contains(AllocatePagesFlags::DONT_ZERO_ALLOCATION),
             node: local.then_some(caller.node),
+            large,
         })
     }
 }
@@ -159,7 +161,7 @@ impl<P: Platform> SysMm<P> {
                     kind,
                     adapter: place.number,
                     logical: place.logical,
-                    mdl,
+                    at: mdl,
                     runs: Arc::clone(&runs),
                     list,
                     cache,

@@ -9,13 +9,13 @@ use alloc::sync::Arc;
 use dxgk_abi::bugcheck::SysMmFatalError;
 use dxgk_abi::callback::{
     ArgCbClosePhysicalMemoryObject, ArgCbCreatePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject,
-    ArgCbOpenPhysicalMemoryObject, ContiguousParameters, PhysicalMemoryParameters,
+    ArgCbOpenPhysicalMemoryObject, PhysicalMemoryParameters,
 };
 use dxgk_abi::{Handle, NtStatus};
-use dxgk_hw::{PAGE_SIZE, PhysAddr};
 
+use super::contiguous_memory::contiguous_request;
 use super::pages_for_mdl::MdlRequest;
-use super::{Caller, INVALID, cache_type, pages_of};
+use super::{Caller, INVALID, cache_type};
 use crate::SysMm;
 use crate::domain::retire::Frames;
 use crate::error::CallError;
@@ -35,28 +35,6 @@ pub struct CreatedPhysicalMemory {
 }
 
 const NO_HANDLES: CallError = CallError::Status(NtStatus::INSUFFICIENT_RESOURCES);
-
-/// A contiguous request. Its pages count as unzeroed.
-///
-/// A boundary that is no power of two, or smaller than a page, cannot be meant; one that is smaller than the request
-/// cannot be met, and the allocator says so.
-fn contiguous_request(size: u64, parameters: &ContiguousParameters) -> Result<PageRequest, CallError> {
-    let boundary = parameters.boundary_address_multiple;
-    if parameters.lowest_acceptable_address > parameters.highest_acceptable_address
-        || (boundary != 0 && !(boundary.is_power_of_two() && boundary >= PAGE_SIZE))
-    {
-        return Err(INVALID);
-    }
-    Ok(PageRequest {
-        pages: pages_of(size)?,
-        low: PhysAddr::new(parameters.lowest_acceptable_address),
-        high: PhysAddr::new(parameters.highest_acceptable_address),
-        skip: 0,
-        layout: Layout::Contiguous { align: 0, boundary: boundary / PAGE_SIZE },
-        zeroed: false,
-        node: None,
-    })
-}
 
 impl<P: Platform> Records<P> {
     /// Opens an object for an adapter. The handle is null when there is none left.

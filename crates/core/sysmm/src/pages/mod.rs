@@ -8,6 +8,7 @@
 //! belongs to nobody until the last such map has gone and its invalidation is confirmed.
 
 mod bitmap;
+mod large;
 mod request;
 mod select;
 mod store;
@@ -33,7 +34,7 @@ use zone::PageState;
 pub struct PageCounts {
     /// Installed RAM.
     pub total: u64,
-    /// Nobody's.
+    /// Nobody's, those in the cache of large pages included.
     pub free: u64,
     /// Never handed out (page 0).
     pub reserved: u64,
@@ -72,7 +73,7 @@ impl<P: Platform> PageDatabase<P> {
     /// A database of the platform's RAM, all of it free but page 0. Takes about 3 bytes of address space a page.
     #[must_use]
     pub fn new(platform: Arc<P>, policy: &Policy) -> Arc<Self> {
-        let store = Store::new(platform.memory().ranges(), policy.seed);
+        let store = Store::new(platform.memory().ranges(), policy.seed, policy.large_pages);
         Arc::new(Self {
             platform,
             poison: policy.poison,
@@ -151,7 +152,7 @@ impl<P: Platform> PageDatabase<P> {
         let of = |state: PageState| counts.get(state as usize).copied().unwrap_or(0);
         PageCounts {
             total: counts.iter().sum(),
-            free: of(PageState::Free),
+            free: of(PageState::Free) + of(PageState::Cached),
             reserved: of(PageState::Reserved),
             driver: of(PageState::Driver),
             kernel: of(PageState::Kernel),

@@ -39,6 +39,8 @@ pub struct PageRequest {
     pub zeroed: bool,
     /// Only pages of this NUMA node.
     pub node: Option<u32>,
+    /// Only from the cache of large pages; only for [`Layout::Blocks`] of whole large pages.
+    pub large: bool,
 }
 
 impl PageRequest {
@@ -53,6 +55,7 @@ impl PageRequest {
             layout: Layout::Any,
             zeroed: true,
             node: None,
+            large: false,
         }
     }
 

@@ -13,14 +13,28 @@ use crate::runs;
 /// A range of page numbers, and the node that pages must be of.
 #[derive(Clone, Copy)]
 pub(super) struct Window {
-    low: u64,
-    high: u64,
-    node: Option<u32>,
+    pub(super) low: u64,
+    pub(super) high: u64,
+    pub(super) node: Option<u32>,
 }
 
 impl Store {
-    /// Takes pages for the request, or leaves everything as it was.
+    /// Takes pages for the request, or leaves everything as it was. The large pages that are kept whole are broken up
+    /// before a request fails for them.
     pub(super) fn select(
+        &mut self,
+        request: &PageRequest,
+        scatter: Scatter,
+        state: PageState,
+    ) -> Option<Vec<PageRun>> {
+        let selected = self.try_select(request, scatter, state);
+        if selected.is_some() || request.large || !self.empty_large_cache() {
+            return selected;
+        }
+        self.try_select(request, scatter, state)
+    }
+
+    fn try_select(
         &mut self,
         request: &PageRequest,
         scatter: Scatter,
@@ -29,6 +43,10 @@ impl Store {
         let (low, high) = request.window();
         let window = Window { low, high, node: request.node };
         let mut taken = Vec::new();
+        if request.large {
+            let Layout::Blocks(block) = request.layout else { return None };
+            return self.take_large(request.pages, block, window, state);
+        }
         let complete = match request.layout {
             Layout::Contiguous { align, boundary } => {
                 self.take_block(request.pages, window, (align, boundary), state, &mut taken)

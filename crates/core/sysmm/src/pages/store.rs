@@ -1,5 +1,6 @@
 //! The zones and what is counted of them. The lock is around this.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use dxgk_hw::{PageRun, Pfn, RamRange};
@@ -22,20 +23,31 @@ pub(super) struct Store {
     pub(super) zones: Vec<Zone>,
     pub(super) random: Random,
     pub(super) counts: [u64; PageState::COUNT],
+    /// First pages of the large pages in the cache.
+    pub(super) large: BTreeSet<u64>,
+    /// Large pages that the cache holds at most.
+    pub(super) most_large: u64,
 }
 
 impl Store {
-    pub(super) fn new(ranges: &[RamRange], seed: u64) -> Self {
+    pub(super) fn new(ranges: &[RamRange], seed: u64, large_pages: u64) -> Self {
         let zones: Vec<Zone> = ranges
             .iter()
             .map(|range| Zone::new(range.start.page().get(), range.bytes >> dxgk_hw::PAGE_SHIFT, range.node))
             .collect();
         let total = zones.iter().map(Zone::pages).sum();
-        let mut store = Self { zones, random: Random::new(seed), counts: [0; PageState::COUNT] };
+        let mut store = Self {
+            zones,
+            random: Random::new(seed),
+            counts: [0; PageState::COUNT],
+            large: BTreeSet::new(),
+            most_large: large_pages,
+        };
         store.count(PageState::Free, total, 0);
         if store.zone_of(0).is_some() {
             store.mark(0, 1, PageState::Reserved);
         }
+        store.fill_large_cache();
         store
     }
 
@@ -102,8 +114,13 @@ impl Store {
                     freeing(PageRun::new(Pfn::new(at), stop - at));
                 }
                 if owned {
-                    self.mark(at, stop - at, if held { PageState::Held } else { PageState::Free });
-                    freed += if held { 0 } else { stop - at };
+                    if held {
+                        self.mark(at, stop - at, PageState::Held);
+                    } else {
+                        self.mark(at, stop - at, PageState::Free);
+                        self.keep_large(at, stop - at);
+                        freed += stop - at;
+                    }
                 }
                 at = stop;
             }

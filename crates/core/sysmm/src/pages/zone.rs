@@ -25,10 +25,12 @@ pub(crate) enum PageState {
     Quarantined = 5,
     /// Given back by its owner while something still maps it for a device.
     Held = 6,
+    /// Nobody's, in a large page that is kept whole.
+    Cached = 7,
 }
 
 impl PageState {
-    pub(crate) const COUNT: usize = 7;
+    pub(crate) const COUNT: usize = 8;
 
     fn from_byte(byte: u8) -> Self {
         match byte {
@@ -38,6 +40,7 @@ impl PageState {
             4 => Self::Table,
             5 => Self::Quarantined,
             6 => Self::Held,
+            7 => Self::Cached,
             _ => Self::Reserved,
         }
     }

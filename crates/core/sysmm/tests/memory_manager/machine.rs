@@ -9,7 +9,7 @@ use dxgk_abi::callback::{
     MdlParameters, MemoryCachingType, PhysicalMemoryParameters,
 };
 use dxgk_abi::mdl::{Mdl, MdlFlags};
-use dxgk_abi::{Handle, Irql};
+use dxgk_abi::{Handle, Irql, NtStatus};
 use dxgk_event::{Event, EventId, EventSink, ListRef, MappingStep, ObjectKind, ObjectStep};
 use dxgk_hw::{
     Access, AdlShape, BadAddress, CacheType, CpuVa, DomainId, DomainOps, DriverMemory, LogicalAddr,
@@ -17,7 +17,8 @@ use dxgk_hw::{
     RegisterWindow, UnitError, ViewOwner, total_pages,
 };
 use dxgk_sysmm::{
-    Addressing, Caller, LogicalAdapterId, PageDatabase, Platform, Policy, Resource, ResourceKind, SysMm,
+    Addressing, CallError, Caller, LogicalAdapterId, PageDatabase, Platform, Policy, Resource, ResourceKind,
+    SysMm,
 };
 
 pub(crate) struct Ram {
@@ -434,6 +435,15 @@ impl Run {
 
     pub(crate) fn adl(&self, adl: CpuVa) -> Laid {
         self.machine.driver.adls.lock().expect("unpoisoned").get(&adl.get()).cloned().expect("the ADL exists")
+    }
+}
+
+/// What a driver sees.
+pub(crate) fn status<T>(result: Result<T, CallError>) -> NtStatus {
+    match result {
+        Ok(_) => NtStatus::SUCCESS,
+        Err(CallError::Status(status)) => status,
+        Err(CallError::BugCheck { .. }) => panic!("a bug check"),
     }
 }
 

@@ -3,8 +3,10 @@
 mod accounts;
 mod address_modes;
 mod caching;
+mod contiguous;
 mod late_switch;
 mod machine;
+mod mdl_flags;
 mod mdl_maps;
 mod object_kinds;
 mod objects;

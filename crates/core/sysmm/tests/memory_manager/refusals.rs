@@ -14,16 +14,8 @@ use dxgk_sysmm::{CallError, HandleError, HandleKind, Policy};
 
 use crate::machine::{
     ALL_MODES, CALLER, Kind, MODES_2_4, Run, adl_args, contiguous_object, mdl_header, mdl_object, pages,
-    pages_args,
+    pages_args, status,
 };
-
-fn status<T>(result: Result<T, CallError>) -> NtStatus {
-    match result {
-        Ok(_) => NtStatus::SUCCESS,
-        Err(CallError::Status(status)) => status,
-        Err(CallError::BugCheck { .. }) => panic!("a bug check"),
-    }
-}
 
 /// Shows S-APM-05, S-APM-10, S-APMA-04, S-MPE-12, S-MPE-13, S-MPE-17, S-MPE-18, S-MPE-21, S-MPE-24.
 #[test]
@@ -42,7 +34,7 @@ fn allocate_pages_for_mdl_refuses() {
         })
     };
     let chunks = Flag::ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS;
-    let cases: [(&str, ArgCbAllocatePagesForMdl, NtStatus); 18] = [
+    let cases: [(&str, ArgCbAllocatePagesForMdl, NtStatus); 20] = [
         ("no bytes", pages_args(0), NtStatus::INVALID_PARAMETER),
         ("4 GiB", pages_args(1 << 32), NtStatus::INVALID_PARAMETER),
         ("4 GiB less a page and a byte", pages_args((1 << 32) - 4095), NtStatus::INVALID_PARAMETER),
@@ -55,6 +47,12 @@ fn allocate_pages_for_mdl_refuses() {
         ("a range without RAM", with(&|a| a.low_address = 1 << 40), NtStatus::NO_MEMORY),
         ("a range of page 0 only", with(&|a| a.high_address = 4095), NtStatus::NO_MEMORY),
         ("skip of half a page", with(&|a| a.skip_bytes = 2048), NtStatus::INVALID_PARAMETER),
+        (
+            "a skip that is negative, and no multiple of a page",
+            with(&|a| a.skip_bytes = u64::MAX),
+            NtStatus::INVALID_PARAMETER,
+        ),
+        ("every flag", flags(Flag(u32::MAX), 0, 8192), NtStatus::INVALID_PARAMETER),
         ("cache type 3", with(&|a| a.cache_type = MemoryCachingType(3)), NtStatus::INVALID_PARAMETER),
         ("hot removal", flags(Flag::ALLOCATE_AND_HOT_REMOVE, 0, 8192), NtStatus::INVALID_PARAMETER),
         ("a flag that nobody knows", flags(Flag(0x200), 0, 8192), NtStatus::INVALID_PARAMETER),

@@ -20,6 +20,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use super::device_information;
 use super::handle_data;
 use super::interrupts::DEVICE_LEVEL;
+use super::isolation;
 use super::mdl_state;
 use super::state::{Call, PortState, Words, serve};
 use crate::call::call_driver;
@@ -42,7 +43,7 @@ pub(super) fn copy_in<T: FromBytes + IntoBytes>(at: u64) -> Result<T, CallError>
 }
 
 /// Copies an argument structure in, and makes sure that it can be written back before anything is done.
-fn copy_in_out<T: FromBytes + IntoBytes + Immutable>(at: u64) -> Result<T, CallError> {
+pub(super) fn copy_in_out<T: FromBytes + IntoBytes + Immutable>(at: u64) -> Result<T, CallError> {
     let value: T = copy_in(at)?;
     guarded::write_struct(at, &value).map_err(|_| INVALID)?;
     Ok(value)
@@ -53,7 +54,7 @@ pub(super) fn copy_out<T: IntoBytes + Immutable>(at: u64, value: &T) -> Result<(
 }
 
 /// Serves a callback whose argument structure was copied in by `args`.
-fn with<A>(
+pub(super) fn with<A>(
     slot: usize,
     adapter: Handle,
     args: Result<A, CallError>,
@@ -429,6 +430,8 @@ thunk! {
     fn cb_unmap_memory(device: u64, address: u64) -> u32 => unmap_memory;
     fn cb_allocate_pages_for_mdl(adapter: u64, args: u64) -> u32 => allocate_pages_for_mdl;
     fn cb_free_pages_from_mdl(adapter: u64, args: u64) -> u32 => free_pages_from_mdl;
+    fn cb_allocate_contiguous_memory(adapter: u64, args: u64) -> u32 => isolation::allocate_contiguous_memory;
+    fn cb_free_contiguous_memory(adapter: u64, args: u64) -> u32 => isolation::free_contiguous_memory;
     fn cb_map_mdl_to_iommu(adapter: u64, args: u64) -> u32 => map_mdl_to_iommu;
     fn cb_unmap_mdl_from_iommu(adapter: u64, args: u64) => unmap_mdl_from_iommu;
     fn cb_create_physical_memory_object(args: u64) -> u32 => create_physical_memory_object;
@@ -454,13 +457,15 @@ thunk! {
 }
 
 /// The slots that have an implementation, with the addresses of their entry points.
-pub(super) fn implemented() -> [(usize, u64); 27] {
-    [
+pub(super) fn implemented() -> Vec<(usize, u64)> {
+    vec![
         (slot!(get_device_information), cb_get_device_information as *const () as u64),
         (slot!(map_memory), cb_map_memory as *const () as u64),
         (slot!(unmap_memory), cb_unmap_memory as *const () as u64),
         (slot!(allocate_pages_for_mdl), cb_allocate_pages_for_mdl as *const () as u64),
         (slot!(free_pages_from_mdl), cb_free_pages_from_mdl as *const () as u64),
+        (slot!(allocate_contiguous_memory), cb_allocate_contiguous_memory as *const () as u64),
+        (slot!(free_contiguous_memory), cb_free_contiguous_memory as *const () as u64),
         (slot!(map_mdl_to_iommu), cb_map_mdl_to_iommu as *const () as u64),
         (slot!(unmap_mdl_from_iommu), cb_unmap_mdl_from_iommu as *const () as u64),
         (slot!(create_physical_memory_object), cb_create_physical_memory_object as *const () as u64),

@@ -11,6 +11,7 @@ mod handle_data;
 mod initialize;
 mod interface;
 mod interrupts;
+mod isolation;
 mod mdl_state;
 mod miniport;
 mod state;
