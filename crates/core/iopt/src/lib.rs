@@ -13,8 +13,10 @@ pub mod format;
 mod map;
 mod pending;
 mod runs;
+mod split;
 mod table;
 mod unmap;
+mod used;
 pub mod vtd;
 mod walk;
 mod words;
@@ -25,6 +27,7 @@ pub use format::{
 };
 pub use pending::Pending;
 pub use runs::RunCursor;
+pub use split::Broken;
 pub use table::{PartialLeaf, Table};
 pub use walk::{Outcome, Step, Visit, Walk};
 pub use words::Store;

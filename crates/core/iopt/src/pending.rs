@@ -22,6 +22,8 @@ pub(crate) struct Detached {
     pub(crate) first: LogicalPage,
     /// Pages of that range; no two levels have the same.
     pub(crate) pages: u64,
+    /// Its entries still stand, and must be cleared before it is taken back.
+    pub(crate) filled: bool,
     /// When it was detached.
     serial: u64,
 }
@@ -45,16 +47,19 @@ pub struct Pending {
 }
 
 impl<F: Format> Table<F> {
-    pub(crate) fn detach(&mut self, table: Pfn, frames: u64, first: LogicalPage, pages: u64) {
-        let serial = self.serial;
+    pub(crate) fn detach(&mut self, table: Pfn, level: u32, at: LogicalPage, filled: bool) {
+        let pages = 1u64 << (self.format.span_shift(level) - PAGE_SHIFT);
+        let first = LogicalPage::new(at.get() & !(pages - 1));
+        let (frames, serial) = (self.format.table_frames(level), self.serial);
         self.serial += 1;
-        self.detached.push(Detached { table, frames, first, pages, serial });
+        self.detached.push(Detached { table, frames, first, pages, filled, serial });
     }
 
-    /// The detached table of exactly this range.
-    pub(crate) fn detached_for(&self, first: LogicalPage, pages: u64) -> Option<Pfn> {
-        let found = self.detached.iter().find(|old| old.first == first && old.pages == pages);
-        found.map(|old| old.table)
+    /// The detached table of this level for the range that has the page.
+    pub(crate) fn detached_for(&self, level: u32, at: LogicalPage) -> Option<Detached> {
+        let pages = 1u64 << (self.format.span_shift(level) - PAGE_SHIFT);
+        let first = at.get() & !(pages - 1);
+        self.detached.iter().find(|old| old.first.get() == first && old.pages == pages).copied()
     }
 
     /// The largest leaf that may stand at `at` (see [`Format::largest_leaf`]) without a detached table in its range.
@@ -78,6 +83,11 @@ impl<F: Format> Table<F> {
 
     pub(crate) fn reattach(&mut self, table: Pfn) {
         self.detached.retain(|old| old.table != table);
+    }
+
+    /// What to invalidate after the leaves of a range have changed, and no table.
+    pub(crate) const fn leaves_only(&self, first: LogicalPage, pages: u64) -> Pending {
+        Pending { first, pages, tables: false, before: self.serial }
     }
 
     /// What to invalidate after unmaps in a range: the range, and the ranges of tables that those have detached.

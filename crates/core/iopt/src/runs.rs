@@ -9,15 +9,28 @@ pub struct RunCursor<'a> {
     runs: &'a [PageRun],
     frame: u64,
     extent: u64,
+    largest: u64,
 }
 
 impl<'a> RunCursor<'a> {
     /// At the first page of `runs`.
     #[must_use]
     pub fn new(runs: &'a [PageRun]) -> Self {
-        let mut cursor = Self { runs, frame: 0, extent: 0 };
+        let mut cursor = Self { runs, frame: 0, extent: 0, largest: u64::MAX };
         cursor.join();
         cursor
+    }
+
+    /// The same list, to be mapped by leaves of at most so many pages.
+    #[must_use]
+    pub const fn with_largest_leaf(mut self, pages: u64) -> Self {
+        self.largest = pages;
+        self
+    }
+
+    /// The most pages that a leaf may have here.
+    pub(crate) fn leaf_extent(&self) -> u64 {
+        self.extent.min(self.largest)
     }
 
     /// Takes the runs at the front that are contiguous. Each run is taken once, so a list is read in linear time.

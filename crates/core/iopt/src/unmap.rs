@@ -4,41 +4,101 @@ use dxgk_hw::{LogicalPage, MachineMemory, MapError, PAGE_SHIFT, Pfn};
 
 use crate::format::{Entry, Format, Leaf, MAX_LEVELS};
 use crate::table::{PartialLeaf, Table};
-use crate::words::{Store, Words};
+use crate::words::{Words, meter};
 
 /// The tables from the root down to the one that has the leaf, and the leaf.
-struct Path {
+pub(crate) struct Path {
     tables: [(Pfn, u32); MAX_LEVELS],
     depth: usize,
-    leaf: Leaf,
+    /// Whether the entry that leads to the lowest table has the mark of a full one.
+    marked: bool,
+    pub(crate) leaf: Leaf,
 }
 
 impl Path {
-    fn lowest(&self) -> (Pfn, u32) {
+    pub(crate) fn lowest(&self) -> (Pfn, u32) {
         self.tables.get(self.depth.wrapping_sub(1)).copied().unwrap_or_default()
     }
 }
 
+/// Where a descent ended.
+enum Found {
+    /// At an entry that is not present.
+    Nothing,
+    /// At a leaf.
+    Leaf(Path),
+    /// Above a table whose entries are all leaves, all of them asked for. The path ends at the table above.
+    Full(Path, Pfn, u32),
+}
+
 impl<F: Format> Table<F> {
-    /// The leaf that translates `at`; `None` when the page is not mapped.
-    fn path(&self, memory: &dyn MachineMemory, at: LogicalPage) -> Result<Option<Path>, MapError> {
+    /// Descends to the leaf that translates `at`, or stops above the first table that is known to be full of leaves
+    /// and lies in the range of `pages` from `at` with all that it translates.
+    fn descend(&self, memory: &dyn MachineMemory, at: LogicalPage, pages: u64) -> Result<Found, MapError> {
+        meter::descent();
         let malformed = MapError::Malformed(at);
-        let mut tables = [(Pfn::default(), 0); MAX_LEVELS];
+        let mut path = Path {
+            tables: [(Pfn::default(), 0); MAX_LEVELS],
+            depth: 0,
+            marked: false,
+            leaf: Leaf { frame: Pfn::default(), shift: PAGE_SHIFT, access: dxgk_hw::Access::empty() },
+        };
         let (mut table, mut level) = (self.root, self.format.root_level());
         for depth in 0..MAX_LEVELS {
-            tables[depth] = (table, level);
+            path.tables[depth] = (table, level);
+            path.depth = depth + 1;
             let mut words = Words::new(memory, table).map_err(|_| malformed)?;
             let word = words.load(self.format.index(level, at.address())).map_err(|_| malformed)?;
             match self.format.decode(level, word) {
-                Entry::Absent => return Ok(None),
-                Entry::Leaf(leaf) => return Ok(Some(Path { tables, depth: depth + 1, leaf })),
-                Entry::Table { table: next, level: lower, .. } if lower + 1 == level && lower > 0 => {
+                Entry::Absent => return Ok(Found::Nothing),
+                Entry::Leaf(leaf) => {
+                    path.leaf = leaf;
+                    return Ok(Found::Leaf(path));
+                }
+                Entry::Table { table: next, level: lower, .. } if lower < level && lower > 0 => {
+                    if self.skipped_bits(level, lower, at) {
+                        return Ok(Found::Nothing);
+                    }
+                    path.marked = word & self.mark != 0;
+                    let span = 1u64 << (self.format.span_shift(lower) - PAGE_SHIFT);
+                    if path.marked && at.get() & (span - 1) == 0 && pages >= span {
+                        return Ok(Found::Full(path, next, lower));
+                    }
                     (table, level) = (next, lower);
                 }
                 Entry::Table { .. } | Entry::Malformed(_) => return Err(malformed),
             }
         }
         Err(malformed)
+    }
+
+    /// The leaf that translates `at`; `None` when the page is not mapped.
+    pub(crate) fn path(&self, memory: &dyn MachineMemory, at: LogicalPage) -> Result<Option<Path>, MapError> {
+        match self.descend(memory, at, 0)? {
+            Found::Leaf(path) => Ok(Some(path)),
+            Found::Nothing | Found::Full(..) => Ok(None),
+        }
+    }
+
+    /// Takes the mark from the table that has the leaf: it will not be full of leaves any more.
+    pub(crate) fn unmark(
+        &self,
+        memory: &dyn MachineMemory,
+        at: LogicalPage,
+        path: &Path,
+    ) -> Result<(), MapError> {
+        if !path.marked {
+            return Ok(());
+        }
+        let above = path.depth.checked_sub(2).and_then(|depth| path.tables.get(depth));
+        let &(table, level) = above.ok_or(MapError::Malformed(at))?;
+        let index = self.format.index(level, at.address());
+        let unmark = |word: u64| word & !self.mark;
+        // The unit may be writing its accessed bit.
+        Words::new(memory, table)
+            .and_then(|mut words| words.update(index, unmark))
+            .map_err(|_| MapError::Malformed(at))?;
+        Ok(())
     }
 
     /// Looks whether the pages from `at` on are mapped, as far as one table says. Returns how many it has said,
@@ -54,7 +114,11 @@ impl<F: Format> Table<F> {
         pages: u64,
         partial: PartialLeaf,
     ) -> Result<u64, MapError> {
-        let path = self.path(memory, at)?.ok_or(MapError::NotMapped(at))?;
+        let path = match self.descend(memory, at, pages)? {
+            Found::Nothing => return Err(MapError::NotMapped(at)),
+            Found::Full(_, _, level) => return Ok(1 << (self.format.span_shift(level) - PAGE_SHIFT)),
+            Found::Leaf(path) => path,
+        };
         let (table, level) = path.lowest();
         let mut words = Words::new(memory, table).map_err(|_| MapError::Malformed(at))?;
         let end = 1u64 << self.format.index_bits(level);
@@ -95,10 +159,18 @@ impl<F: Format> Table<F> {
         at: LogicalPage,
         pages: u64,
     ) -> Result<u64, MapError> {
-        let path = self.path(memory, at)?.ok_or(MapError::NotMapped(at))?;
+        let path = match self.descend(memory, at, pages)? {
+            Found::Nothing => return Err(MapError::NotMapped(at)),
+            Found::Full(path, table, level) => return self.unmap_full(memory, at, &path, table, level),
+            Found::Leaf(path) => path,
+        };
+        if at.get() & (path.leaf.pages() - 1) != 0 || path.leaf.pages() > pages {
+            return Err(MapError::NotMapped(at));
+        }
+        self.unmark(memory, at, &path)?;
         let (table, level) = path.lowest();
         let mut words = Words::new(memory, table).map_err(|_| MapError::Malformed(at))?;
-        let entry_pages = 1u64 << (self.format.entry_shift(level) - PAGE_SHIFT);
+        let entry_pages = self.entry_pages(level);
         let end = 1u64 << self.format.index_bits(level);
         let first = self.format.index(level, at.address());
         let mut index = first;
@@ -124,11 +196,27 @@ impl<F: Format> Table<F> {
                 _ => break,
             }
         }
-        if done == 0 {
-            return Err(MapError::NotMapped(at));
-        }
         self.detach_empty(memory, at, &path, first..index)?;
         Ok(done)
+    }
+
+    /// Takes a table that is full of leaves out of the tree by the one entry that leads to it, and says how many
+    /// pages that were, without a look at its entries.
+    fn unmap_full(
+        &mut self,
+        memory: &dyn MachineMemory,
+        at: LogicalPage,
+        path: &Path,
+        table: Pfn,
+        level: u32,
+    ) -> Result<u64, MapError> {
+        let malformed = |_| MapError::Malformed(at);
+        let (parent, parent_level) = path.lowest();
+        let index = self.format.index(parent_level, at.address());
+        Words::new(memory, parent).and_then(|mut words| words.store(index, 0)).map_err(malformed)?;
+        self.detach(table, level, at, true);
+        self.detach_empty(memory, at, path, index..index + 1)?;
+        Ok(1 << (self.format.span_shift(level) - PAGE_SHIFT))
     }
 
     /// Takes the lowest table of the path out of the tree if nothing is left in it, then the one above, and so
@@ -144,6 +232,10 @@ impl<F: Format> Table<F> {
         let tables = path.tables.get(..path.depth).unwrap_or(&[]);
         for pair in tables.windows(2).rev() {
             let &[(parent, parent_level), (table, level)] = pair else { break };
+            // A unit that has an entry cached which skips levels would not see tables put in between later.
+            if level + 1 != parent_level {
+                return Ok(());
+            }
             let mut words = Words::new(memory, table).map_err(malformed)?;
             let entries = 1u64 << self.format.index_bits(level);
             // Neighbours first: in a table that is not empty they are the likeliest to be there.
@@ -155,65 +247,9 @@ impl<F: Format> Table<F> {
             }
             let index = self.format.index(parent_level, at.address());
             Words::new(memory, parent).and_then(|mut words| words.store(index, 0)).map_err(malformed)?;
-            let pages = 1u64 << (self.format.span_shift(level) - PAGE_SHIFT);
-            let first = LogicalPage::new(at.get() & !(pages - 1));
-            self.detach(table, self.format.table_frames(level), first, pages);
+            self.detach(table, level, at, false);
             cleared = index..index + 1;
         }
         Ok(())
     }
-
-    /// Makes `boundary` the start of a leaf if it lies inside one, by replacing the leaf with smaller ones that
-    /// translate alike. A unit may go on using the large one until it is invalidated.
-    ///
-    /// # Errors
-    /// [`MapError::NoFrame`]; [`MapError::NotMapped`] when the boundary lies inside a leaf of the smallest size.
-    pub fn split_at(&mut self, store: Store<'_>, boundary: LogicalPage) -> Result<(), MapError> {
-        if boundary >= self.format.end() {
-            return Ok(());
-        }
-        let malformed = |_| MapError::Malformed(boundary);
-        // Each round lowers the level or the size of the leaf.
-        while let Some(path) = self.path(store.memory, boundary)? {
-            let leaf = path.leaf;
-            if boundary.get() & (leaf.pages() - 1) == 0 {
-                return Ok(());
-            }
-            let (table, level) = path.lowest();
-            let mut words = Words::new(store.memory, table).map_err(malformed)?;
-            let natural = self.format.entry_shift(level);
-            let start = LogicalPage::new(boundary.get() & !(leaf.pages() - 1));
-            let index = self.format.index(level, start.address());
-            if leaf.shift > natural && self.format.leaf_sizes(level) >> natural & 1 == 1 {
-                for part in 0..1u64 << (leaf.shift - natural) {
-                    let small = nth_part(leaf, natural, part);
-                    words.store(index + part, self.format.leaf(level, small, 0)).map_err(malformed)?;
-                }
-                continue;
-            }
-            let lower = level - 1;
-            let small = self.format.entry_shift(lower.max(1));
-            if lower == 0 || self.format.leaf_sizes(lower) >> small & 1 == 0 {
-                return Err(MapError::NotMapped(boundary));
-            }
-            let fresh = store.take_table(self.format.table_frames(lower)).ok_or(MapError::NoFrame)?;
-            let filled = Words::new(store.memory, fresh).and_then(|mut below| {
-                (0..1u64 << self.format.index_bits(lower)).try_for_each(|part| {
-                    below.store(part, self.format.leaf(lower, nth_part(leaf, small, part), 0))
-                })
-            });
-            if filled.is_err() {
-                store.give_table(fresh, self.format.table_frames(lower));
-                return Err(MapError::Malformed(boundary));
-            }
-            words.publish(index, self.format.table(level, lower, fresh)).map_err(malformed)?;
-        }
-        Ok(())
-    }
-}
-
-/// The `nth` piece of 2^`shift` bytes of a leaf.
-fn nth_part(leaf: Leaf, shift: u32, nth: u64) -> Leaf {
-    let frame = Pfn::new(leaf.frame.get() + (nth << (shift - PAGE_SHIFT)));
-    Leaf { frame, shift, access: leaf.access }
 }

@@ -53,17 +53,82 @@ impl<'a> Words<'a> {
     }
 
     pub(crate) fn load(&mut self, index: u64) -> Result<u64, OutsideRam> {
+        meter::load();
         Ok(self.word(index)?.load(Ordering::Relaxed))
     }
 
     pub(crate) fn store(&mut self, index: u64, value: u64) -> Result<(), OutsideRam> {
+        meter::store();
         self.word(index)?.store(value, Ordering::Relaxed);
         Ok(())
     }
 
+    /// Changes an entry that hardware may write to at the same time. Returns what was there before.
+    pub(crate) fn update(&mut self, index: u64, change: impl Fn(u64) -> u64) -> Result<u64, OutsideRam> {
+        meter::store();
+        let word = self.word(index)?;
+        let updated = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| Some(change(old)));
+        let (Ok(before) | Err(before)) = updated;
+        Ok(before)
+    }
+
     /// Stores an entry that makes what was written before reachable.
     pub(crate) fn publish(&mut self, index: u64, value: u64) -> Result<(), OutsideRam> {
+        meter::store();
         self.word(index)?.store(value, Ordering::Release);
         Ok(())
+    }
+}
+
+/// What the tests of effort count; nothing elsewhere.
+#[cfg(not(test))]
+pub(crate) mod meter {
+    pub(crate) const fn load() {}
+    pub(crate) const fn store() {}
+    pub(crate) const fn descent() {}
+}
+
+/// What the tests of effort count, a thread for itself.
+#[cfg(test)]
+pub(crate) mod meter {
+    extern crate std;
+
+    use core::cell::Cell;
+
+    /// Accesses to entries, and descents from the root.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub(crate) struct Effort {
+        pub(crate) loads: u64,
+        pub(crate) stores: u64,
+        pub(crate) descents: u64,
+    }
+
+    std::thread_local! {
+        static EFFORT: Cell<Effort> = const { Cell::new(Effort { loads: 0, stores: 0, descents: 0 }) };
+    }
+
+    fn add(change: impl Fn(&mut Effort)) {
+        EFFORT.with(|cell| {
+            let mut effort = cell.get();
+            change(&mut effort);
+            cell.set(effort);
+        });
+    }
+
+    pub(crate) fn load() {
+        add(|effort| effort.loads += 1);
+    }
+
+    pub(crate) fn store() {
+        add(|effort| effort.stores += 1);
+    }
+
+    pub(crate) fn descent() {
+        add(|effort| effort.descents += 1);
+    }
+
+    /// The effort since the last call.
+    pub(crate) fn take() -> Effort {
+        EFFORT.with(Cell::take)
     }
 }

@@ -75,6 +75,10 @@ pub trait Format: Copy + Send + Sync + fmt::Debug + 'static {
     /// What the unit reports for a request that wants `access` and is stopped at a table of `level`.
     fn fault(&self, level: u32, stop: Stop, access: Access) -> Fault;
 
+    /// A leaf's entry with another permission, and everything else as it was; what hardware has noted too, as far as
+    /// the format has room for it beside that permission.
+    fn with_access(&self, level: u32, word: u64, access: Access) -> u64;
+
     /// Whether an entry that is one of several of a leaf cannot stand at this index: each of them then has an
     /// address of its own, and this one's is that of another place.
     fn misplaced(&self, _level: u32, _index: u64, _word: u64) -> bool {

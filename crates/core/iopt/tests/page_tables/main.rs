@@ -2,7 +2,9 @@
 
 #[macro_use]
 mod every_format;
+mod broken;
 mod formats;
+mod levels;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod random;

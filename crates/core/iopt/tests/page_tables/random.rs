@@ -4,8 +4,10 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use dxgk_hw::{Access, LogicalPage, MapError, PageRun, Pfn};
-use dxgk_iopt::{Format, Outcome, PartialLeaf, Store, Table, Visit};
+use std::sync::atomic::Ordering;
+
+use dxgk_hw::{Access, LogicalPage, MachineMemory, MapError, PageRun, Pfn};
+use dxgk_iopt::{Entry, Format, Outcome, PartialLeaf, Store, Table, Visit};
 
 use super::memory::Ram;
 
@@ -133,22 +135,46 @@ impl<F: Format> Bench<F> {
         Some((window, start, granules))
     }
 
-    /// Any range, splitting leaves.
-    fn unmap(&mut self) {
+    /// Changes any range, splitting leaves, and breaking them first where that must be.
+    fn change(
+        &mut self,
+        work: &dyn Fn(&mut Table<F>, Store<'_>, LogicalPage, u64) -> Result<(), MapError>,
+        afterwards: &dyn Fn(Granule) -> Option<Granule>,
+    ) {
         let Some((window, start, granules)) = self.mapped() else { return };
         let hole = self.flat(window, start, granules).iter().position(Option::is_none);
-        let at = self.page(window, start);
+        let (at, pages) = (self.page(window, start), granules * self.unit);
         let store = Store { memory: &self.ram, frames: &self.ram };
-        let result = self.tree.unmap(store, at, granules * self.unit, PartialLeaf::Split);
+        let mut result = work(&mut self.tree, store, at, pages);
+        if let Err(MapError::BreakFirst(_)) = result {
+            assert!(self.tree.format().break_before_make());
+            split(&mut self.tree, &self.ram, at);
+            split(&mut self.tree, &self.ram, LogicalPage::new(at.get() + pages));
+            result = work(&mut self.tree, store, at, pages);
+        }
         match hole {
             Some(hole) => {
                 assert_eq!(result, Err(MapError::NotMapped(self.page(window, start + hole as u64))));
             }
             None => {
                 assert_eq!(result, Ok(()));
-                self.flat(window, start, granules).fill(None);
+                for slot in self.flat(window, start, granules) {
+                    *slot = slot.and_then(afterwards);
+                }
             }
         }
+    }
+
+    fn unmap(&mut self) {
+        self.change(&|tree, store, at, pages| tree.unmap(store, at, pages, PartialLeaf::Split), &|_| None);
+    }
+
+    fn protect(&mut self) {
+        let access = self.accesses[self.dice.roll(self.accesses.len() as u64) as usize];
+        let work = |tree: &mut Table<F>, store: Store<'_>, at, pages| {
+            tree.protect(store, at, pages, access, PartialLeaf::Split)
+        };
+        self.change(&work, &|(frame, _)| Some((frame, access)));
     }
 
     /// Sometimes late, so that maps meet detached tables.
@@ -162,6 +188,7 @@ impl<F: Format> Bench<F> {
     fn agree(&self) {
         let mut leaves = vec![None; self.flat.len()];
         let mut tables = 0;
+        let mut full = Vec::new();
         let window_pages = 8 * self.per_table * self.unit;
         let _ = self.tree.visit(&self.ram, &mut |met| {
             match met {
@@ -174,12 +201,18 @@ impl<F: Format> Bench<F> {
                         leaves[slot + nth as usize] = Some((leaf.frame.get() + nth * self.unit, leaf.access));
                     }
                 }
-                Visit::Table { .. } => tables += 1,
+                Visit::Table { level, table, first } => {
+                    tables += 1;
+                    full.push((level, table, first));
+                }
                 Visit::Broken { .. } => panic!("{met:?}"),
             }
             ControlFlow::Continue(())
         });
         assert!(leaves == self.flat, "the tree and the list differ");
+        for (level, table, first) in full {
+            self.check_mark(level, table, first);
+        }
         if self.flat.iter().all(Option::is_none) {
             assert_eq!(tables, 1, "only the root is left");
         }
@@ -198,13 +231,41 @@ impl<F: Format> Bench<F> {
     }
 }
 
+impl<F: Format> Bench<F> {
+    /// A table that is marked as full of leaves is.
+    fn check_mark(&self, level: u32, table: Pfn, first: LogicalPage) {
+        let (format, walk) = (self.tree.format(), self.tree.walk(&self.ram, first.address()));
+        let leads = |entry| matches!(entry, Entry::Table { table: to, .. } if to == table);
+        let marked = walk.steps().any(|step| leads(step.entry) && step.word & format.full_mark() != 0);
+        for index in 0..if marked { 1u64 << format.index_bits(level) } else { 0 } {
+            let frame = Pfn::new(table.get() + index / 512);
+            let word = self.ram.live(frame).unwrap()[index as usize % 512].load(Ordering::Relaxed);
+            assert!(
+                matches!(format.decode(level, word), Entry::Leaf(_)),
+                "{word:#x} at {index} of a full table"
+            );
+        }
+    }
+}
+
+/// Splits with the order that hardware needs.
+fn split<F: Format>(tree: &mut Table<F>, ram: &Ram, boundary: LogicalPage) {
+    let store = Store { memory: ram, frames: ram };
+    while let Some(broken) = tree.split_at(store, boundary).unwrap() {
+        let first = broken.pending().first;
+        assert_eq!(tree.walk(ram, first.address()).outcome, Outcome::NotMapped, "broken before it is made");
+        tree.mend(store, broken).unwrap();
+    }
+}
+
 fn run(format: impl Format, steps: u64, seed: u64) {
     let mut bench = Bench::new(format, seed);
     let started = Instant::now();
     for step in 0..steps {
         match bench.dice.roll(16) {
             0..8 => bench.map(),
-            8..15 => bench.unmap(),
+            8..14 => bench.unmap(),
+            14 => bench.protect(),
             _ => bench.settle(),
         }
         if step % 1000 == 0 {
@@ -224,7 +285,9 @@ fn drain<F: Format>(mut bench: Bench<F>) {
         if bench.flat[nth as usize].is_some() {
             let at = bench.page(nth / in_window, nth % in_window);
             let store = Store { memory: &bench.ram, frames: &bench.ram };
-            bench.tree.unmap(store, at, bench.unit, PartialLeaf::Split).unwrap();
+            split(&mut bench.tree, &bench.ram, at);
+            split(&mut bench.tree, &bench.ram, LogicalPage::new(at.get() + bench.unit));
+            bench.tree.unmap(store, at, bench.unit, PartialLeaf::Refuse).unwrap();
             bench.tree.settle(store, bench.tree.pending(at, bench.unit));
         }
     }

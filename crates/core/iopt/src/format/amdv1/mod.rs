@@ -112,6 +112,13 @@ impl Format for AmdV1 {
         entry(leaf.access, leaf.frame.get() & !(ones << 1 | 1) | ones).with_next_level(SIZED_LEAF).into_bits()
     }
 
+    fn with_access(&self, _level: u32, word: u64, access: Access) -> u64 {
+        PageTableEntry::from_bits(word)
+            .with_ir(access.contains(Access::READ))
+            .with_iw(access.contains(Access::WRITE))
+            .into_bits()
+    }
+
     fn decode(&self, level: u32, word: u64) -> Entry {
         let entry = PageTableEntry::from_bits(word);
         if !entry.pr() {

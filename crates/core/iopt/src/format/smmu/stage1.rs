@@ -64,6 +64,13 @@ impl Format for SmmuStage1 {
             .into_bits()
     }
 
+    fn with_access(&self, _level: u32, word: u64, access: Access) -> u64 {
+        let leaf = Stage1Leaf::from_bits(word);
+        let (writes, tracks) = (access.contains(Access::WRITE), self.geometry.tracks);
+        let clean = tracks && (!leaf.dbm() || leaf.ap_read_only());
+        leaf.with_dbm(writes && tracks).with_ap_read_only(!writes || clean).into_bits()
+    }
+
     fn decode(&self, level: u32, word: u64) -> Entry {
         let table = TableDescriptor::from_bits(word);
         if let Some(entry) = self.geometry.kind(level, table).not_leaf(level, table_access(table)) {

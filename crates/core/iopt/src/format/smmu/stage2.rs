@@ -81,6 +81,16 @@ impl Format for SmmuStage2 {
             .into_bits()
     }
 
+    fn with_access(&self, _level: u32, word: u64, access: Access) -> u64 {
+        let leaf = Stage2Leaf::from_bits(word);
+        let (writes, tracks) = (access.contains(Access::WRITE), self.geometry.tracks);
+        let clean = tracks && (!leaf.dbm() || !leaf.write());
+        leaf.with_read(access.contains(Access::READ))
+            .with_dbm(writes && tracks)
+            .with_write(writes && !clean)
+            .into_bits()
+    }
+
     fn decode(&self, level: u32, word: u64) -> Entry {
         // Table descriptors have no permissions at stage 2.
         let kind = self.geometry.kind(level, TableDescriptor::from_bits(word));

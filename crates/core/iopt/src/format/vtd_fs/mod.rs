@@ -101,6 +101,12 @@ impl Format for VtdFirstStage {
         self.entry(leaf.access, leaf.frame).with_d(dirty).with_ps(level > 1).into_bits()
     }
 
+    fn with_access(&self, _level: u32, word: u64, access: Access) -> u64 {
+        let (entry, writes) = (FirstStageEntry::from_bits(word), access.contains(Access::WRITE));
+        // Where hardware is to note nothing, dirty is set beforehand in whatever may be written.
+        entry.with_rw(writes).with_d(entry.d() || (writes && !self.tracks)).into_bits()
+    }
+
     fn decode(&self, level: u32, word: u64) -> Entry {
         let entry = FirstStageEntry::from_bits(word);
         if !entry.p() {

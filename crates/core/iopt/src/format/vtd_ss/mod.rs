@@ -112,6 +112,13 @@ impl Format for VtdSecondStage {
         entry(leaf.access, leaf.frame).with_ps(level > 1).into_bits()
     }
 
+    fn with_access(&self, _level: u32, word: u64, access: Access) -> u64 {
+        SecondStageEntry::from_bits(word)
+            .with_r(access.contains(Access::READ))
+            .with_w(access.contains(Access::WRITE))
+            .into_bits()
+    }
+
     fn decode(&self, level: u32, word: u64) -> Entry {
         let entry = SecondStageEntry::from_bits(word);
         let access = access_of(entry);
