@@ -90,6 +90,10 @@ impl DomainOps for Forgetful {
         self.0.map(at, runs, access)
     }
 
+    fn map_singly(&self, at: LogicalPage, runs: &[PageRun], access: Access) -> Result<(), MapError> {
+        self.0.map_singly(at, runs, access)
+    }
+
     fn unmap(&self, at: LogicalPage, pages: u64) -> Result<(), MapError> {
         self.0.unmap(at, pages)
     }

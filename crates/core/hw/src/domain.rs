@@ -119,6 +119,17 @@ pub trait DomainOps: Send + Sync {
     /// See [`MapError`]; nothing stays mapped then.
     fn map(&self, at: LogicalPage, runs: &[PageRun], access: Access) -> Result<(), MapError>;
 
+    /// As [`map`](Self::map), by leaves of the smallest size only: for pages that are later unmapped one by one. With
+    /// a larger leaf, unmapping one page would mean splitting the leaf of its neighbours under the device's eyes.
+    ///
+    /// Who owns tables that no leaf has to be split in need not provide it.
+    ///
+    /// # Errors
+    /// Those of `map`.
+    fn map_singly(&self, at: LogicalPage, runs: &[PageRun], access: Access) -> Result<(), MapError> {
+        self.map(at, runs, access)
+    }
+
     /// Clears the entries of `pages` pages from `at`. The unit may go on using what it has cached.
     ///
     /// # Errors

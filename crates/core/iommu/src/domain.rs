@@ -84,6 +84,35 @@ impl<F: Format, M: RawMutex> PagedDomain<F, M> {
 }
 
 impl<F: Format, M: RawMutex + Send + Sync> PagedDomain<F, M> {
+    fn map_cursor(
+        &self,
+        at: LogicalPage,
+        pages: u64,
+        mut cursor: RunCursor<'_>,
+        access: Access,
+    ) -> Result<(), MapError> {
+        self.check_width(at, pages)?;
+        let mut done = 0;
+        loop {
+            let next = at.checked_add(done).ok_or(MapError::BeyondWidth(at))?;
+            let step = self.table.lock().map_step(self.store(), next, &mut cursor, access);
+            match step {
+                Ok(0) if self.unit.caches_absent() => return self.reveal(at, done),
+                Ok(0) => return Ok(()),
+                Ok(pages) => done += pages,
+                Err(error) => {
+                    // The device may have used what was mapped so far. If the unit does not answer now, the
+                    // tables wait for the next sync of the range.
+                    self.clear(at, done)?;
+                    if done != 0 {
+                        let _ = self.sync(at, done);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+
     /// Makes a unit that has cached the absence of pages see them. If it does not answer, nothing stays mapped.
     fn reveal(&self, at: LogicalPage, pages: u64) -> Result<(), MapError> {
         self.sync(at, pages).or_else(|_| {
@@ -104,27 +133,12 @@ impl<F: Format, M: RawMutex + Send + Sync> DomainOps for PagedDomain<F, M> {
     }
 
     fn map(&self, at: LogicalPage, runs: &[PageRun], access: Access) -> Result<(), MapError> {
-        self.check_width(at, total_pages(runs))?;
-        let mut cursor = RunCursor::new(runs);
-        let mut done = 0;
-        loop {
-            let next = at.checked_add(done).ok_or(MapError::BeyondWidth(at))?;
-            let step = self.table.lock().map_step(self.store(), next, &mut cursor, access);
-            match step {
-                Ok(0) if self.unit.caches_absent() => return self.reveal(at, done),
-                Ok(0) => return Ok(()),
-                Ok(pages) => done += pages,
-                Err(error) => {
-                    // The device may have used what was mapped so far. If the unit does not answer now, the
-                    // tables wait for the next sync of the range.
-                    self.clear(at, done)?;
-                    if done != 0 {
-                        let _ = self.sync(at, done);
-                    }
-                    return Err(error);
-                }
-            }
-        }
+        self.map_cursor(at, total_pages(runs), RunCursor::new(runs), access)
+    }
+
+    fn map_singly(&self, at: LogicalPage, runs: &[PageRun], access: Access) -> Result<(), MapError> {
+        let cursor = RunCursor::new(runs).with_largest_leaf(self.format.granule_pages());
+        self.map_cursor(at, total_pages(runs), cursor, access)
     }
 
     fn unmap(&self, at: LogicalPage, pages: u64) -> Result<(), MapError> {

@@ -128,6 +128,22 @@ fn blocked_passing_and_translated_requests_meet_what_they_should() {
 }
 
 #[test]
+fn pages_mapped_singly_are_unmapped_one_by_one_and_others_are_not() {
+    let bench = Bench::attached();
+    let (runs, hole) = ([PageRun::new(Pfn::new(DATA & !511), 512)], LogicalPage::new(512 + 77));
+    bench.domain.map(LogicalPage::new(512), &runs, Access::all()).unwrap();
+    assert!(bench.domain.unmap(hole, 1).is_err(), "one leaf of 2 MiB");
+    bench.unmap(512, 512);
+    bench.sync(512, 512);
+    bench.domain.map_singly(LogicalPage::new(512), &runs, Access::all()).unwrap();
+    bench.mark((DATA & !511) + 76);
+    bench.domain.unmap(hole, 1).unwrap();
+    bench.sync(512 + 77, 1);
+    assert_eq!(bench.read(512 + 77), None);
+    assert_eq!(bench.read(512 + 76), Some((DATA & !511) + 76));
+}
+
+#[test]
 fn an_unmapped_page_stays_reachable_until_the_sync() {
     let bench = Bench::attached();
     bench.mark(DATA);

@@ -9,6 +9,8 @@
 
 extern crate alloc;
 
+#[cfg(test)]
+mod effort;
 pub mod format;
 mod map;
 mod pending;

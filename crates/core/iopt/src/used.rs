@@ -6,6 +6,21 @@ use crate::format::{Entry, Format, Leaf, Used};
 use crate::table::Table;
 use crate::words::Words;
 
+/// A leaf that was come to.
+struct Met {
+    /// The level of its table.
+    level: u32,
+    /// The entry for `here`; in a row of several not always the first.
+    index: u64,
+    /// How many entries the leaf has.
+    entries: u64,
+    leaf: Leaf,
+    here: LogicalPage,
+}
+
+/// What is done with each; says whether to go on.
+type Work<'a> = dyn FnMut(&mut Words<'_>, Met) -> Result<bool, MapError> + 'a;
+
 impl<F: Format> Table<F> {
     /// Gives the leaves of the pages from `at` on another permission, as far as one table has them. Returns the
     /// pages changed, 1..=`pages`. A leaf that is covered in part stays.
@@ -21,7 +36,7 @@ impl<F: Format> Table<F> {
     ) -> Result<u64, MapError> {
         let format = self.format;
         let mut changed = 0;
-        self.for_leaves(memory, at, pages, &mut |words, level, index, entries, leaf, here| {
+        self.for_leaves(memory, at, pages, &mut |words, Met { level, index, entries, leaf, here }| {
             if here.get() & (leaf.pages() - 1) != 0 || leaf.pages() > pages - changed {
                 return Ok(false);
             }
@@ -60,42 +75,46 @@ impl<F: Format> Table<F> {
                 next += self.absent_pages(memory, here)?;
                 continue;
             }
-            self.for_leaves(memory, here, end - next, &mut |words, level, index, entries, leaf, here| {
-                let first = LogicalPage::new(here.get() & !(leaf.pages() - 1));
-                let row = index & !(entries - 1);
-                let mut together = None;
-                for index in row..row + entries {
-                    let word = if clear {
-                        words.update(index, |word| format.unused(level, word))
-                    } else {
-                        words.load(index)
-                    };
-                    let word = word.map_err(|_| MapError::Malformed(here))?;
-                    if let Some(used) = format.used(level, word) {
-                        let all: &mut Used = together.get_or_insert_default();
-                        all.accessed |= used.accessed;
-                        all.dirty |= used.dirty;
+            self.for_leaves(
+                memory,
+                here,
+                end - next,
+                &mut |words, Met { level, index, entries, leaf, here }| {
+                    let first = LogicalPage::new(here.get() & !(leaf.pages() - 1));
+                    let row = index & !(entries - 1);
+                    let mut together = None;
+                    for index in row..row + entries {
+                        let word = if clear {
+                            words.update(index, |word| format.unused(level, word))
+                        } else {
+                            words.load(index)
+                        };
+                        let word = word.map_err(|_| MapError::Malformed(here))?;
+                        if let Some(used) = format.used(level, word) {
+                            let all: &mut Used = together.get_or_insert_default();
+                            all.accessed |= used.accessed;
+                            all.dirty |= used.dirty;
+                        }
                     }
-                }
-                if let Some(used) = together {
-                    tell(first, leaf, used);
-                }
-                next = first.get() + leaf.pages();
-                Ok(true)
-            })?;
+                    if let Some(used) = together {
+                        tell(first, leaf, used);
+                    }
+                    next = first.get() + leaf.pages();
+                    Ok(true)
+                },
+            )?;
         }
         Ok(())
     }
 
     /// Goes over the leaves of one table from `at` on, until `work` says no, `pages` are over, the table ends, or
-    /// something else than a leaf comes. `work` gets the index of the entry for `at`, which in the first leaf need
-    /// not be its first.
+    /// something else than a leaf comes.
     fn for_leaves(
         &self,
         memory: &dyn MachineMemory,
         at: LogicalPage,
         pages: u64,
-        work: &mut dyn FnMut(&mut Words<'_>, u32, u64, u64, Leaf, LogicalPage) -> Result<bool, MapError>,
+        work: &mut Work<'_>,
     ) -> Result<(), MapError> {
         let path = self.path(memory, at)?.ok_or(MapError::NotMapped(at))?;
         let (table, level) = path.lowest();
@@ -105,7 +124,8 @@ impl<F: Format> Table<F> {
         let (mut here, mut leaf) = (at, path.leaf);
         loop {
             let index = self.format.index(level, here.address());
-            if !work(&mut words, level, index, leaf.pages() / entry_pages, leaf, here)? {
+            let entries = leaf.pages() / entry_pages;
+            if !work(&mut words, Met { level, index, entries, leaf, here })? {
                 return Ok(());
             }
             let next = (here.get() & !(leaf.pages() - 1)) + leaf.pages();

@@ -9,4 +9,5 @@ mod levels;
 mod memory;
 mod random;
 mod tables;
+mod used;
 mod words;

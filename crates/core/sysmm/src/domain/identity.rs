@@ -5,8 +5,7 @@
 //! taken for one chunk at a time, which is also one leaf table of most formats.
 //!
 //! Only single-page entries are made (our choice): one object's unmap may leave a page of a range mapped for another
-//! object, and a large entry would then have to be split under the device's eyes. Ranges that would fill a whole
-//! 2 MiB entry are therefore mapped in two halves.
+//! object, and a large entry would then have to be split under the device's eyes.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -75,7 +74,7 @@ impl<P: Platform> IdentityDomain<P> {
         let fresh = stretches(part, at, |count| *count == 0);
         for (index, (start, count)) in fresh.iter().enumerate() {
             let frames = [PageRun::new(Pfn::new(*start), *count)];
-            let Err(error) = self.ops.map(LogicalPage::new(*start), &frames, ACCESS) else { continue };
+            let Err(error) = self.ops.map_singly(LogicalPage::new(*start), &frames, ACCESS) else { continue };
             for (start, count) in fresh.iter().take(index) {
                 undone.failed |= self.ops.unmap(LogicalPage::new(*start), *count).is_err();
                 undone.push(*start, *count);
@@ -129,13 +128,12 @@ fn segments(list: &[PageRun]) -> impl Iterator<Item = (u64, u64)> {
     })
 }
 
-/// The stretches of a chunk's part (which begins at page `base`) whose counts satisfy the condition, none longer than
-/// half a chunk.
+/// The stretches of a chunk's part (which begins at page `base`) whose counts satisfy the condition.
 fn stretches(part: &[u16], base: u64, wanted: impl Fn(&u16) -> bool) -> Vec<(u64, u64)> {
     let mut out: Vec<(u64, u64)> = Vec::new();
     for (page, _) in (base..).zip(part).filter(|(_, count)| wanted(count)) {
         match out.last_mut() {
-            Some((start, count)) if *start + *count == page && *count < CHUNK / 2 => *count += 1,
+            Some((start, count)) if *start + *count == page => *count += 1,
             _ => out.push((page, 1)),
         }
     }

@@ -300,6 +300,13 @@ impl DomainOps for BookDomain {
     }
 
     fn map(&self, at: LogicalPage, runs: &[PageRun], access: Access) -> Result<(), MapError> {
+        self.map_singly(at, runs, access)?;
+        let mut tables = self.tables.lock().expect("unpoisoned");
+        tables.longest_map = tables.longest_map.max(pages(runs).count() as u64);
+        Ok(())
+    }
+
+    fn map_singly(&self, at: LogicalPage, runs: &[PageRun], access: Access) -> Result<(), MapError> {
         assert_eq!(access, Access::READ | Access::WRITE);
         let mut tables = self.tables.lock().expect("unpoisoned");
         match &mut tables.maps_left {
@@ -311,7 +318,6 @@ impl DomainOps for BookDomain {
         if let Some((page, _)) = list.iter().find(|(page, _)| tables.entries.contains_key(page)) {
             return Err(MapError::Occupied(LogicalPage::new(*page)));
         }
-        tables.longest_map = tables.longest_map.max(list.len() as u64);
         tables.entries.extend(list);
         Ok(())
     }
