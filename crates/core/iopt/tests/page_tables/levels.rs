@@ -117,7 +117,7 @@ fn every_size<F: Format>(format: F, test: fn(Rig<F>, Case)) {
         for shift in (0..64).filter(|shift| format.leaf_sizes(level) >> shift & 1 == 1) {
             let pages = 1u64 << (shift - PAGE_SHIFT);
             // In the middle of the address space, so that no level's index is 0 everywhere.
-            let at = (format.end().get() / 2 | format.end().get() / 8) / pages * pages;
+            let at = (format.end().get() / 2 + format.end().get() / 8) / pages * pages;
             for access in accesses(format) {
                 test(Rig::new(format), Case { level, shift, at, frame: pages, pages, access });
             }

@@ -29,6 +29,9 @@ const WINDOWS: usize = 4;
 /// A mapped granule: its first frame and what is allowed.
 type Granule = (u64, Access);
 
+/// A change of a range of pages.
+type Change<'a, F> = dyn Fn(&mut Table<F>, Store<'_>, LogicalPage, u64) -> Result<(), MapError> + 'a;
+
 struct Bench<F: Format> {
     ram: Ram,
     frames: usize,
@@ -136,11 +139,7 @@ impl<F: Format> Bench<F> {
     }
 
     /// Changes any range, splitting leaves, and breaking them first where that must be.
-    fn change(
-        &mut self,
-        work: &dyn Fn(&mut Table<F>, Store<'_>, LogicalPage, u64) -> Result<(), MapError>,
-        afterwards: &dyn Fn(Granule) -> Option<Granule>,
-    ) {
+    fn change(&mut self, work: &Change<'_, F>, afterwards: &dyn Fn(Granule) -> Option<Granule>) {
         let Some((window, start, granules)) = self.mapped() else { return };
         let hole = self.flat(window, start, granules).iter().position(Option::is_none);
         let (at, pages) = (self.page(window, start), granules * self.unit);
