@@ -8,6 +8,7 @@ use dxgk_event::{FailureKind, ModeChoice, ModeReason, StopCause, Who};
 use dxgk_verify::{Finding, Severity};
 use schemars::JsonSchema;
 use serde::Serialize;
+use sha2::Digest;
 
 use super::outcome::Outcome;
 use super::places::Places;
@@ -31,6 +32,7 @@ pub(crate) struct Report {
     pub(crate) life: Vec<Life>,
     pub(crate) callbacks: BTreeMap<&'static str, Calls>,
     pub(crate) dma: Dma,
+    pub(crate) events: Events,
     /// Null when the run did not come to its end.
     pub(crate) tally: Option<TallyReport>,
     pub(crate) findings: Vec<FindingReport>,
@@ -111,6 +113,15 @@ pub(crate) struct Calls {
     pub(crate) failed: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) not_supported: bool,
+}
+
+/// The stream that everything was decided from.
+#[derive(JsonSchema, Serialize, Debug)]
+pub(crate) struct Events {
+    pub(crate) count: u64,
+    /// Of the records' bytes: on the model the same in every run with the same driver, options and seed. Null with
+    /// `--in-process`, where the sample lies at random addresses.
+    pub(crate) sha256: Option<String>,
 }
 
 /// How the driver's code was helped along: sites rewritten at load, and traps of the run by kind.
@@ -236,6 +247,13 @@ impl Report {
                 writes: session.dma.writes,
                 bytes: session.dma.bytes,
                 faults: session.dma.faults,
+            },
+            events: Events {
+                count: session.events,
+                sha256: session
+                    .bytes
+                    .clone()
+                    .map(|bytes| bytes.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
             },
             tally: session.tally.map(|tally| TallyReport {
                 boundaries: tally.boundaries,

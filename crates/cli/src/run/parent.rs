@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use dxgk_event::{Event, FailureKind, StopCause};
+use dxgk_host::launch::at_fixed_addresses;
 use dxgk_host::sink::HostSink;
 use dxgk_shm::{ARENA_BYTES, ArenaReader, Ram, RamLayout, RingReader};
 use dxgk_verify::Severity;
 use rustix::process::{Pid, Signal, kill_process};
+use sha2::{Digest, Sha256};
 
 use super::child;
 use super::config::{RunConfig, Strictness};
@@ -56,18 +58,17 @@ pub(crate) fn in_child(
     log: bool,
 ) -> Result<(Session, Outcome)> {
     let mut watch = Watch::new(config, log)?;
+    // In a thread of this process the sample's addresses are random.
+    watch.session.bytes = Some(Sha256::new());
     let ram = ram(config)?;
     let (name, bytes) = driver.map_or((None, Vec::new()), |(name, bytes)| (Some(name), bytes));
     let files = Files { ring: watch.ring.fd(), arena: watch.arena.fd(), ram: ram.fd() };
     let driver = name.map(|name| (name, bytes.len() as u64));
     let handover = Handover::new(config, &files, driver).context("cannot prepare the child's files")?;
     let program = std::env::current_exe().context("cannot find this program")?;
-    let mut child = Command::new(program)
-        .arg(super::CHILD)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("cannot start the child process")?;
+    let mut command = Command::new(program);
+    command.arg(super::CHILD).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = at_fixed_addresses(|| command.spawn()).context("cannot start the child process")?;
     if let Some(mut stdin) = child.stdin.take() {
         // A child that died at once breaks the pipe; its exit status says more.
         let _ = handover.write(&mut stdin, &bytes);

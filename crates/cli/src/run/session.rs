@@ -10,6 +10,8 @@ use dxgk_event::{
 };
 use dxgk_shm::ArenaReader;
 use dxgk_verify::{Lists, Verifier};
+use sha2::{Digest, Sha256};
+use zerocopy::IntoBytes;
 
 use crate::symbols::Sites;
 
@@ -24,6 +26,8 @@ const LONGEST_LINE: usize = 4096;
 pub(crate) struct Session {
     pub(crate) verifier: Verifier,
     pub(crate) events: u64,
+    /// Over the bytes of all records, where two runs of the same seed have the same.
+    pub(crate) bytes: Option<Sha256>,
     pub(crate) boundaries: u64,
     /// How often a DDI was entered or left.
     pub(crate) boundaries_of_ddis: u64,
@@ -122,6 +126,9 @@ impl Session {
             return;
         }
         self.events += 1;
+        if let Some(bytes) = &mut self.bytes {
+            bytes.update(record.as_bytes());
+        }
         self.boundaries = record.stamp.boundary;
         if record.stamp.rip != 0 {
             self.last_rip = record.stamp.rip;

@@ -20,6 +20,7 @@ pub mod fiber;
 pub mod guarded;
 pub mod image;
 pub mod kernel;
+pub mod launch;
 pub mod layout;
 pub mod leaf;
 pub mod modules;

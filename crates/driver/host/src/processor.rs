@@ -195,6 +195,30 @@ fn set_gs(address: u64) {
     unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_SET_GS, address) };
 }
 
+/// Clears the integer registers that a callback need not preserve: what we leave in them (a random key, a flag of whether a
+/// system call was made) differs from run to run, and reports show it.
+#[inline(always)]
+pub(crate) fn clear_volatile_registers() {
+    // SAFETY: changes registers only, each of which it declares.
+    unsafe {
+        std::arch::asm!(
+            "xor ecx, ecx",
+            "xor edx, edx",
+            "xor r8d, r8d",
+            "xor r9d, r9d",
+            "xor r10d, r10d",
+            "xor r11d, r11d",
+            out("rcx") _,
+            out("rdx") _,
+            out("r8") _,
+            out("r9") _,
+            out("r10") _,
+            out("r11") _,
+            options(nomem, nostack),
+        )
+    };
+}
+
 /// The current level (`KeGetCurrentIrql`); 0 when the thread is no processor.
 pub fn irql() -> u8 {
     block().map_or(0, |block| block.irql.get())

@@ -112,7 +112,17 @@ pub(crate) unsafe extern "sysv64" fn invoke(entry: u64, arguments: *const u64, c
         // Zero marks the outermost frame for walks by the frame pointer.
         "mov rbx, rbp",
         "xor ebp, ebp",
-        "call r10",
+        // What we leave in registers differs from run to run, and reports show them.
+        "mov rax, r10",
+        "xor r10d, r10d",
+        "xor r11d, r11d",
+        "xor r12d, r12d",
+        "xor r13d, r13d",
+        "xor r14d, r14d",
+        "xor r15d, r15d",
+        "xor esi, esi",
+        "xor edi, edi",
+        "call rax",
         // Only rbx is trusted to have come back; the rest is ours to restore.
         "cld",
         "lea rsp, [rbx - 40]",

@@ -32,6 +32,7 @@ pub fn enter<R>(body: impl FnOnce() -> R) -> R {
         Ok(result) => {
             crate::patch::shared_data::update(crate::run::of(block));
             block.in_callback.set(before);
+            processor::clear_volatile_registers();
             result
         }
         Err(payload) => {
