@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool for developers")]
 
 mod arrows;
+mod bench;
 mod c_driver;
 mod conformance;
 mod driver;
@@ -10,6 +11,7 @@ mod header;
 mod licences;
 mod limits;
 mod shell;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -41,6 +43,11 @@ enum Command {
     /// through a table, a plain comment of that form beside a case counts for the test. Rows that mean nothing off Windows stand
     /// in docs/conformance/not-applicable.csv with the reason.
     Conformance,
+    /// Measure what crossing from a driver to the host costs, and a run of the sample.
+    Bench,
+    /// Try for long what CI tries briefly.
+    #[command(subcommand)]
+    Soak(soak::Soak),
     /// Make the C header of the driver's binary interface anew.
     Header,
 }
@@ -72,6 +79,8 @@ fn run(command: &Command) -> Result<()> {
             println!("{}", conformance::write(&metadata.workspace_root)?);
             Ok(())
         }
+        Command::Bench => bench::run(),
+        Command::Soak(what) => soak::run(what),
         Command::Header => {
             println!("{}", header::write()?.display());
             Ok(())

@@ -59,6 +59,58 @@ fn run_case(case: Case, driver: Option<&str>) -> Run {
     }
 }
 
+/// Done as it is right, with everything else as in the demo.
+#[test]
+fn the_correct_twin_of_each_demo_is_clean_in_every_mode() {
+    for case in cases() {
+        let api = match case.api {
+            MemoryApi::Wddm24 => "MemoryApi=dword:24",
+            MemoryApi::Wddm29 => "MemoryApi=dword:29",
+        };
+        let twin = ["--demo", case.demo.name, "--registry", "Twin=dword:1"];
+        let run = run(&[&twin[..], &["--iommu", case.mode, "--registry", api]].concat());
+        assert_eq!((run.status, run.text("/outcome")), (0, "clean"), "{}", run.told());
+        assert_eq!(run.report["findings"].as_array().map(Vec::len), Some(0), "{}", run.told());
+        assert_eq!(run.text("/machine/iommu_mode"), case.mode, "{}", run.told());
+        if case.demo.name != "caps-disagree" && case.shows {
+            assert!(
+                run.json.contains(&format!("edu: demo {}", case.demo.name)),
+                "it was its turn: {}",
+                run.told()
+            );
+        }
+    }
+}
+
+/// Rules that a run of the sample cannot break, and the test that shows each.
+const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
+    // No driver of ours maps for reading only.
+    ("DMA-003", "crates/core/verify/tests/dma.rs"),
+    // Needs linked adapters.
+    ("HND-002", "crates/core/verify/tests/calls.rs"),
+    // A driver's imports are its file's.
+    ("IMP-001", "crates/cli/tests/imports.rs"),
+];
+
+#[test]
+fn every_rule_has_a_demo_or_says_where_it_is_shown() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for rule in dxgk_verify::RULES {
+        let demo = DEMOS.iter().any(|demo| demo.rule == rule.id);
+        let elsewhere = SHOWN_ELSEWHERE.iter().find(|(id, _)| *id == rule.id);
+        match elsewhere {
+            None => assert!(demo, "{} has no demo", rule.id),
+            Some((id, place)) => {
+                let text = std::fs::read_to_string(root.join(place)).expect("the file of tests");
+                assert!(text.contains(id), "{place} does not speak of {id}");
+            }
+        }
+    }
+    for (id, _) in SHOWN_ELSEWHERE {
+        assert!(dxgk_verify::RULES.iter().any(|rule| rule.id == *id), "{id} is no rule");
+    }
+}
+
 /// The one finding of a case that shows; nothing for one that does not.
 fn finding(case: Case, run: &Run) -> Option<&Value> {
     assert_eq!(run.stderr, "", "{}", run.told());

@@ -106,7 +106,12 @@ fn a_seed_gives_the_same_report_byte_for_byte() {
                 let (first, second) = (run_way(&way, &arguments), run_way(&way, &arguments));
                 assert!(!first.json.is_empty());
                 assert_eq!(first.json, second.json, "{name}, seed {seed}: two reports");
-                assert_eq!(first.stdout, second.stdout, "{name}, seed {seed}: two texts");
+                // Nothing but what it cost differs.
+                let text = |run: &Run| {
+                    let lines = run.stdout.lines().filter(|line| !line.starts_with("  cost: "));
+                    lines.map(str::to_owned).collect::<Vec<_>>()
+                };
+                assert_eq!(text(&first), text(&second), "{name}, seed {seed}: two texts");
             }
         }
     }
@@ -150,6 +155,24 @@ fn a_seed_gives_the_same_events_byte_for_byte() {
             let other = run_way(&way, &["--stacks", "none", "--registry", registry]);
             assert_ne!(digest, other.text("/events/sha256"), "other events have another digest");
         }
+    }
+}
+
+#[test]
+fn a_verbose_run_says_what_each_stage_cost() {
+    for (name, way) in ways() {
+        let run = run_way(&way, &["--verbose"]);
+        let stages: Vec<&str> = run
+            .stdout
+            .lines()
+            .filter_map(|line| line.strip_prefix("  cost: ")?.split_whitespace().next())
+            .collect();
+        let expected: &[&str] = match name {
+            "in process" => &[],
+            _ => &["spawn", "machine", "load", "sandbox", "life", "teardown", "reading", "report", "from"],
+        };
+        assert_eq!(stages, expected, "{}", run.told());
+        assert!(!run_way(&way, &[]).stdout.contains("cost:"), "only when it is asked for");
     }
 }
 

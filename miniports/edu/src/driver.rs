@@ -36,7 +36,7 @@ impl Edu {
     fn work(&self, started: &Started<'_>) -> Result<()> {
         started.worked.store(true, Ordering::Relaxed);
         let Some(api) = self.settings.api else { return legacy::round(&started.device) };
-        let work = Work { adapter: started.adapter, device: &started.device, api };
+        let work = Work { adapter: started.adapter, device: &started.device, api, twin: self.settings.twin };
         self.demo(Occasion::Work, &work)?;
         work.round()
     }
@@ -81,7 +81,7 @@ impl Miniport for Edu {
         let device = Device::open(adapter)?;
         match self.settings.api {
             Some(api) => {
-                Work { adapter, device: &device, api }.round()?;
+                Work { adapter, device: &device, api, twin: false }.round()?;
                 log!("edu: started, {} offered, memory callbacks {api:?}", adapter.version());
             }
             None => {
@@ -97,7 +97,7 @@ impl Miniport for Edu {
     }
 
     fn query_adapter_info(&self, _started: Option<&Started<'_>>, query: Query<'_>) -> Result<()> {
-        answers::answer(self.settings.api, self.settings.demo, query)
+        answers::answer(self.settings.api, self.settings.demo.filter(|_| !self.settings.twin), query)
     }
 
     /// Transfers are waited for, so none is in flight when the power goes; whatever the device forgot, the next round
@@ -113,7 +113,7 @@ impl Miniport for Edu {
     /// No DMA is in flight: transfers are waited for.
     fn begin_exclusive_access(&self, started: &Started<'_>) -> Result<()> {
         let Some(api) = self.settings.api else { return Ok(()) };
-        let work = Work { adapter: started.adapter, device: &started.device, api };
+        let work = Work { adapter: started.adapter, device: &started.device, api, twin: self.settings.twin };
         self.demo(Occasion::ExclusiveAccess, &work)
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     /// Nothing for `MemoryApi` = 20: no memory callbacks, as in a driver from before WDDM 2.4.
     pub(crate) api: Option<MemoryApi>,
     pub(crate) demo: Option<&'static Demo>,
+    /// `Twin` = 1: what the demo shows is done as it is right.
+    pub(crate) twin: bool,
 }
 
 /// Longest name of a demo, in characters.
@@ -65,6 +67,7 @@ impl Settings {
             log!("edu: the demo {} needs another MemoryApi", demo.name);
             return Err(NtStatus::INVALID_PARAMETER);
         }
-        Ok(Self { api, demo })
+        let twin = keys.into_iter().flatten().find_map(|key| key.dword(wide!("Twin")).ok());
+        Ok(Self { api, demo, twin: twin.unwrap_or(0) != 0 })
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Work<'w> {
     pub(crate) adapter: &'w Adapter,
     pub(crate) device: &'w Device<'w>,
     pub(crate) api: MemoryApi,
+    /// A demo does its correct twin instead of its mistake.
+    pub(crate) twin: bool,
 }
 
 impl Work<'_> {

@@ -13,6 +13,7 @@ use sha2::Digest;
 use super::outcome::Outcome;
 use super::places::Places;
 use crate::run::config::RunConfig;
+use crate::run::cost::CostLine;
 use crate::run::session::{Session, StopSeen, callback_name};
 use crate::symbols::{At, Symbols};
 
@@ -39,6 +40,10 @@ pub(crate) struct Report {
     pub(crate) log: Vec<String>,
     /// What is to be said of the symbols, such as that they are of another build.
     pub(crate) symbols: Vec<String>,
+    /// For the terminal only.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub(crate) cost: Vec<CostLine>,
 }
 
 #[derive(JsonSchema, Serialize, Debug)]
@@ -272,6 +277,7 @@ impl Report {
             log: session.log.clone(),
             // Last: the addresses above are what makes the symbols be read.
             symbols: symbols.notes(),
+            cost: Vec::new(),
         }
     }
 }

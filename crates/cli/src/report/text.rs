@@ -1,11 +1,13 @@
 //! The report as text: the life as it went, findings most severe first, one summary line.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::json::{FindingReport, Location, Report};
 use super::names;
 use super::outcome::Outcome;
 use super::places::short;
+use crate::run::cost::CostLine;
 
 /// How it looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,8 +55,30 @@ pub(crate) fn render(report: &Report, style: Style) -> String {
         line(&mut out, "");
         line(&mut out, &format!("{} {note}", style.paint(YELLOW, "symbols:")));
     }
+    if style.verbose {
+        cost(&mut out, &report.cost);
+    }
     summary(&mut out, report, style);
     out
+}
+
+/// What the run cost: lines of their own, because no two runs have the same.
+fn cost(out: &mut String, stages: &[CostLine]) {
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+    for stage in stages {
+        let CostLine { name, cpu, wall } = *stage;
+        line(
+            out,
+            &format!("  cost: {name:<8} {:8.3} ms CPU {:8.3} ms", milliseconds(cpu), milliseconds(wall)),
+        );
+    }
+    // What the driver's developer waits for, without what this command makes of it.
+    let run = ["spawn", "machine", "load", "sandbox", "life"];
+    if !stages.is_empty() {
+        let cpu: Duration =
+            stages.iter().filter(|stage| run.contains(&stage.name)).map(|stage| stage.cpu).sum();
+        line(out, &format!("  cost: from spawn to life {:.3} ms CPU", milliseconds(cpu)));
+    }
 }
 
 /// The life of the adapter, one line a DDI.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use dxgk_event::FailureKind;
+use dxgk_host::cost::Stage;
 use dxgk_host::sandbox;
 use dxgk_host::sink::HostSink;
 use dxgk_shm::{ArenaWriter, Ram, RamLayout, RingWriter};
@@ -44,8 +45,10 @@ fn take_over() -> Result<()> {
     let ring = RingWriter::from_fd(files.ring).context("event ring")?;
     let arena = ArenaWriter::from_fd(files.arena).context("list arena")?;
     let sink = Arc::new(HostSink::new(ring, arena, stack_policy(config)));
+    sink.mark(Stage::Spawn);
     let driver = driver.map_or(DriverSource::Linked, |(name, bytes)| DriverSource::File(name, bytes));
     run(config, ram, &sink, &driver, true);
+    sink.finish();
     Ok(())
 }
 
@@ -59,11 +62,16 @@ pub(crate) fn run(
 ) {
     match Rig::build(config, ram, sink, driver) {
         Ok(rig) => {
+            sink.mark(Stage::Load);
             if sealed && let Err(error) = sandbox::seal(&sandbox::Policy::default()) {
                 sink.fail(FailureKind::Internal, &format!("the process cannot be sealed: {error}"));
                 return;
             }
+            if sealed {
+                sink.mark(Stage::Sandbox);
+            }
             rig.live(config);
+            sink.mark(Stage::Life);
             if sealed {
                 // Taking the rig apart needs system calls that a sealed process does not have; the process ends anyway.
                 std::mem::forget(rig);

@@ -2,6 +2,7 @@
 
 pub(crate) mod child;
 pub(crate) mod config;
+pub(crate) mod cost;
 mod device;
 mod expect;
 mod handover;
@@ -21,6 +22,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
+use cost::Costs;
 use options::Color;
 pub(crate) use options::RunOptions;
 
@@ -55,7 +57,8 @@ pub(crate) fn run(options: &RunOptions, arguments: impl IntoIterator<Item = OsSt
     } else {
         parent::in_child(&config, driver, options.log)?
     };
-    let report = Report::new(&config, sha256, outcome, &session, &Symbols::new(sources));
+    let mut report = Report::new(&config, sha256, outcome, &session, &Symbols::new(sources));
+    report.cost = session.costs.as_ref().map(Costs::lines).unwrap_or_default();
     let mut out = io::stdout().lock();
     if options.log {
         parent::print_trace(&session, &mut out)?;

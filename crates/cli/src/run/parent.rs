@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::child;
 use super::config::{RunConfig, Strictness};
+use super::cost::Costs;
 use super::expect::{Expectations, above_note};
 use super::handover::{Files, Handover};
 use super::rig::{DriverSource, stack_policy};
@@ -28,6 +29,9 @@ use crate::report::Outcome;
 const RING_RECORDS: u64 = 1 << 16;
 /// How long the reader waits for a record before it looks after the child.
 const LOOK_AFTER: Duration = Duration::from_millis(50);
+
+/// How long it waits for the end of a child that has said everything.
+const LOOK_FOR_END: Duration = Duration::from_micros(200);
 
 /// How long a child that hangs has for saying where it is.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -57,6 +61,7 @@ pub(crate) fn in_child(
     driver: Option<(String, Vec<u8>)>,
     log: bool,
 ) -> Result<(Session, Outcome)> {
+    let mut costs = Costs::begin();
     let mut watch = Watch::new(config, log)?;
     // In a thread of this process the sample's addresses are random.
     watch.session.bytes = Some(Sha256::new());
@@ -73,8 +78,11 @@ pub(crate) fn in_child(
         // A child that died at once breaks the pipe; its exit status says more.
         let _ = handover.write(&mut stdin, &bytes);
     }
+    costs.started();
     let end = watch.follow(&mut child)?;
     watch.drain();
+    costs.ended(&watch.ring);
+    watch.session.costs = Some(costs);
     let outcome = watch.outcome(&end);
     Ok((watch.session, outcome))
 }
@@ -152,7 +160,10 @@ impl<'a> Watch<'a> {
         let mut progress = (self.session.boundaries_of_ddis, Instant::now());
         let limit = Duration::from_secs(self.config.timeout_seconds);
         loop {
-            self.read(LOOK_AFTER);
+            if !self.read(LOOK_AFTER) && self.ring.writer_gone() {
+                // Its process ends at any moment, or pretends to.
+                std::thread::sleep(LOOK_FOR_END);
+            }
             if self.session.boundaries_of_ddis != progress.0 {
                 progress = (self.session.boundaries_of_ddis, Instant::now());
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dxgk_abi::InterfaceVersion;
 use dxgk_event::{Event, EventSink, FailureKind, Import, ModuleLoaded, Tally, Text};
+use dxgk_host::cost::Stage;
 use dxgk_host::dxgk::{
     DeviceWindows, Devices, LoadedMiniport, PortState, PostDisplay, Settings, port_entries,
 };
@@ -136,6 +137,7 @@ impl Rig {
         let port = Arc::new(PortState::new(Arc::clone(&sysmm), Arc::clone(sink), devices, settings));
         kernel.set_port(Arc::clone(&port) as _);
         kernel.set_port_entries(port_entries());
+        sink.mark(Stage::Machine);
         let (code, place) = bring_in(driver, config.missing, &kernel, sink, &guard)?;
         let arguments = kernel.add_driver(registry::SERVICE, place).map_err(host("the driver object"))?;
         let keys = registry::device_keys(functions.len());

@@ -13,6 +13,7 @@ use dxgk_verify::{Lists, Verifier};
 use sha2::{Digest, Sha256};
 use zerocopy::IntoBytes;
 
+use super::cost::Costs;
 use crate::symbols::Sites;
 
 /// Slots from here on are kernel exports, not callbacks of the interface.
@@ -45,6 +46,8 @@ pub(crate) struct Session {
     pub(crate) steps: Vec<StepEntry>,
     pub(crate) unmet: Vec<String>,
     pub(crate) sites: Sites,
+    /// What the run cost; for one in this process nothing, because it cannot be told from what else happens here.
+    pub(crate) costs: Option<Costs>,
     keep_trace: bool,
     last_rip: u64,
     line: String,

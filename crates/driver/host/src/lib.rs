@@ -15,6 +15,7 @@
 compile_error!("dxgk-host runs x86-64 drivers on Linux");
 
 pub mod call;
+pub mod cost;
 pub mod dxgk;
 pub mod fiber;
 pub mod guarded;

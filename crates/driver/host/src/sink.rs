@@ -9,6 +9,7 @@ use dxgk_event::{
 };
 use dxgk_shm::{ArenaWriter, RingWriter};
 
+use crate::cost::{self, Stage};
 use crate::unwind::StackTrace;
 use crate::{fiber, processor};
 
@@ -75,6 +76,16 @@ impl HostSink {
         let stack = output.arena.append(frames).unwrap_or_default();
         let stamp = Stamp { boundary: processor::boundary(), rip, stack, thread: 1, process: 0 };
         output.ring.push(&Record::new(stamp, processor::irql() & 15, event));
+    }
+
+    /// Marks the end of a stage of the run.
+    pub fn mark(&self, stage: Stage) {
+        self.output().ring.mark(stage as usize, cost::now());
+    }
+
+    /// Says that no event will follow: a sealed process ends without taking itself apart.
+    pub fn finish(&self) {
+        self.output().ring.finish();
     }
 
     /// Waits until the reader has read every event, and says whether it wants the run to stop.

@@ -23,4 +23,4 @@ pub use arena::{ARENA_BYTES, ArenaError, ArenaReader, ArenaWriter, MAX_LIST_WORD
 pub use error::ShmError;
 pub use layout::{BadLayout, DEVICE_HOLE, RamLayout};
 pub use ram::Ram;
-pub use ring::{RingError, RingReader, RingWriter};
+pub use ring::{Mark, RingError, RingReader, RingWriter};

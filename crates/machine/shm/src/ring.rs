@@ -28,6 +28,11 @@ const WORDS_PER_RECORD: usize = Record::BYTES / 8;
 const WRITTEN: usize = 0;
 const READ: usize = 8;
 
+/// The marks: two words each, behind everything else in the header.
+const MARKS: usize = 64;
+/// Marks that there is room for.
+const MOST_MARKS: usize = 16;
+
 /// Indices in 4-byte units of the flags, on the lines of the side that stores them.
 const WRITER_SIGNAL: usize = 32;
 const WRITER_WAITS: usize = 33;
@@ -51,6 +56,15 @@ pub enum RingError {
         /// Records read, as shared memory says.
         read: u64,
     },
+}
+
+/// What a process has used at some moment of its life. Not part of the stream.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// Processor time of the process.
+    pub cpu: Duration,
+    /// Time on the wall, by a clock that both processes share.
+    pub wall: Duration,
 }
 
 /// What both sides know of the file.
@@ -165,9 +179,25 @@ impl RingWriter {
         self.written
     }
 
+    /// Leaves a mark for the reader, at most sixteen; one of an index that is too high goes nowhere.
+    pub fn mark(&self, index: usize, mark: Mark) {
+        if index < MOST_MARKS {
+            for (half, time) in [mark.cpu, mark.wall].into_iter().enumerate() {
+                let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+                self.ring.counter(MARKS + index * 2 + half).store(nanoseconds, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// Blocks until the reader has taken every record written so far, or is gone.
     pub fn wait_until_read(&self) {
         self.wait(0);
+    }
+
+    /// Says that nothing more will come, as dropping does: for a process that ends without it.
+    pub fn finish(&self) {
+        self.ring.flag(WRITER_GONE).store(1, Ordering::Release);
+        self.ring.wake(WRITER_SIGNAL);
     }
 
     /// Whether the reader asked the writer's side to stop (see [`RingReader::request_stop`]).
@@ -206,8 +236,7 @@ impl RingWriter {
 
 impl Drop for RingWriter {
     fn drop(&mut self) {
-        self.ring.flag(WRITER_GONE).store(1, Ordering::Release);
-        self.ring.wake(WRITER_SIGNAL);
+        self.finish();
     }
 }
 
@@ -267,6 +296,17 @@ impl RingReader {
     #[must_use]
     pub fn writer_gone(&self) -> bool {
         self.ring.flag(WRITER_GONE).load(Ordering::Acquire) != 0
+    }
+
+    /// A mark as the writer left it: any value, if it is hostile. `None` when there is none.
+    #[must_use]
+    pub fn mark(&self, index: usize) -> Option<Mark> {
+        let time = |half| {
+            let word = self.ring.counter(MARKS + index.min(MOST_MARKS) * 2 + half);
+            Duration::from_nanos(word.load(Ordering::Relaxed))
+        };
+        let mark = Mark { cpu: time(0), wall: time(1) };
+        (index < MOST_MARKS && mark.wall != Duration::ZERO).then_some(mark)
     }
 
     /// Asks the writer's side to stop at its next boundary.

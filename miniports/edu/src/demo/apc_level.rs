@@ -5,7 +5,6 @@ use dxgk_miniport::abi::Irql;
 
 use crate::work::Work;
 
-/// Correct: PASSIVE_LEVEL.
 const LEVEL: Irql = Irql::APC_LEVEL;
 
 pub(super) fn run(work: &Work<'_>) -> Result<()> {

@@ -2,8 +2,7 @@
 
 use dxgk_miniport::abi::caps::VidMmCapsFlags;
 
-/// What `DXGK_VIDMMCAPS` says, made wrong.
+/// What `DXGK_VIDMMCAPS` says, made wrong; the twin leaves it as it is.
 pub(super) fn change(caps: VidMmCapsFlags) -> VidMmCapsFlags {
-    // Correct: caps
     caps - VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED
 }

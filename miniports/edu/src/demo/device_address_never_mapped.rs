@@ -14,15 +14,15 @@ pub(super) fn run(work: &Work<'_>) -> Result<()> {
         MemoryApi::Wddm29 => {
             let memory = PhysicalMemory::pages(work.adapter, PAGE, Placement::ANYWHERE)?;
             let adl = memory.adl(0, PAGE, Default::default())?;
-            let _mapped = adl.device_address(0)?;
-            // Correct: work.device.read_ram(_mapped, PAGE / 2)
-            work.device.read_ram(misuse::device_address(NOWHERE), PAGE / 2)
+            let mapped = adl.device_address(0)?;
+            let address = if work.twin { mapped } else { misuse::device_address(NOWHERE) };
+            work.device.read_ram(address, PAGE / 2)
         }
         MemoryApi::Wddm24 => {
             let pages = MdlPages::allocate(work.adapter, PAGE, Placement::ANYWHERE)?;
-            let _mapped = pages.device_address(0)?;
-            // Correct: work.device.read_ram(_mapped, PAGE / 2)
-            work.device.read_ram(misuse::device_address(NOWHERE), PAGE / 2)
+            let mapped = pages.device_address(0)?;
+            let address = if work.twin { mapped } else { misuse::device_address(NOWHERE) };
+            work.device.read_ram(address, PAGE / 2)
         }
     }
 }

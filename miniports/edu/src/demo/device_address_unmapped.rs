@@ -12,7 +12,11 @@ pub(super) fn run(work: &Work<'_>) -> Result<()> {
             let adl = memory.adl(0, PAGE, Default::default())?;
             // An address that still knew its list could not be used after the list: that would not compile.
             let address = misuse::device_address(adl.device_address(0)?.bits());
-            // Correct: this line after the next.
+            if work.twin {
+                work.device.read_ram(address, PAGE / 2)?;
+                drop(adl);
+                return Ok(());
+            }
             drop(adl);
             work.device.read_ram(address, PAGE / 2)
         }
@@ -21,7 +25,11 @@ pub(super) fn run(work: &Work<'_>) -> Result<()> {
             let mdl = block.mdl()?;
             let mapping = MdlMapping::map(work.adapter, &mdl)?;
             let address = misuse::device_address(mapping.device_address(0)?.bits());
-            // Correct: this line after the next.
+            if work.twin {
+                work.device.read_ram(address, PAGE / 2)?;
+                drop(mapping);
+                return Ok(());
+            }
             drop(mapping);
             work.device.read_ram(address, PAGE / 2)
         }

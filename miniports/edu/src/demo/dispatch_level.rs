@@ -6,15 +6,15 @@ use dxgk_miniport::{MdlPages, PhysicalMemory, Placement, Result, misuse};
 use crate::settings::MemoryApi;
 use crate::work::{PAGE, Work};
 
-/// Correct: PASSIVE_LEVEL.
 const LEVEL: Irql = Irql::DISPATCH_LEVEL;
 
 pub(super) fn run(work: &Work<'_>) -> Result<()> {
     at(work, LEVEL)
 }
 
-/// One memory callback at a level; what it makes is given back at PASSIVE_LEVEL.
+/// One memory callback at a level, in the twin at PASSIVE_LEVEL; what it makes is given back at PASSIVE_LEVEL.
 pub(super) fn at(work: &Work<'_>, level: Irql) -> Result<()> {
+    let level = if work.twin { Irql::PASSIVE_LEVEL } else { level };
     match work.api {
         MemoryApi::Wddm29 => {
             let memory = PhysicalMemory::pages(work.adapter, PAGE, Placement::ANYWHERE)?;

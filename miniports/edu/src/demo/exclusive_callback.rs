@@ -6,7 +6,10 @@ use crate::work::Work;
 
 /// Runs in `DxgkDdiBeginExclusiveAccess`.
 pub(super) fn run(work: &Work<'_>) -> Result<()> {
-    // Correct: without this line; what is needed of it is asked for at the start.
+    // What is needed of it is asked for at the start.
+    if work.twin {
+        return Ok(());
+    }
     let resources = work.adapter.information()?.resources().memory().count();
     log!("edu: {resources} resources");
     Ok(())

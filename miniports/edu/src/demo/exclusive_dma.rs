@@ -10,7 +10,10 @@ use crate::work::{PAGE, Work};
 pub(super) fn run(work: &Work<'_>) -> Result<()> {
     let block = NonPagedPool::allocate(PAGE as usize)?;
     let physical = block.physical_address(0).ok_or(NtStatus::UNSUCCESSFUL)?;
-    // Correct: without this line; the device waits until DxgkDdiEndExclusiveAccess.
+    // The device waits until DxgkDdiEndExclusiveAccess.
+    if work.twin {
+        return Ok(());
+    }
     work.device.read_ram(misuse::device_address(physical.0), PAGE / 2)?;
     Ok(())
 }

@@ -10,15 +10,21 @@ pub(super) fn run(work: &Work<'_>) -> Result<()> {
         MemoryApi::Wddm29 => {
             let memory = PhysicalMemory::pages(work.adapter, PAGE, Placement::ANYWHERE)?;
             let adl = memory.adl(0, PAGE, Default::default())?;
-            // Correct: drop(adl);
-            misuse::free_twice(adl);
+            if work.twin {
+                drop(adl);
+            } else {
+                misuse::free_twice(adl);
+            }
         }
         MemoryApi::Wddm24 => {
             let block = NonPagedPool::allocate(PAGE as usize)?;
             let mdl = block.mdl()?;
             let mapping = MdlMapping::map(work.adapter, &mdl)?;
-            // Correct: drop(mapping);
-            misuse::unmap_twice(mapping);
+            if work.twin {
+                drop(mapping);
+            } else {
+                misuse::unmap_twice(mapping);
+            }
         }
     }
     Ok(())

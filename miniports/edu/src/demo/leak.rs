@@ -9,13 +9,19 @@ pub(super) fn run(work: &Work<'_>) -> Result<()> {
     match work.api {
         MemoryApi::Wddm29 => {
             let memory = PhysicalMemory::pages(work.adapter, PAGE, Placement::ANYWHERE)?;
-            // Correct: drop(memory);
-            memory.leak();
+            if work.twin {
+                drop(memory);
+            } else {
+                memory.leak();
+            }
         }
         MemoryApi::Wddm24 => {
             let pages = MdlPages::allocate(work.adapter, PAGE, Placement::ANYWHERE)?;
-            // Correct: drop(pages);
-            pages.leak();
+            if work.twin {
+                drop(pages);
+            } else {
+                pages.leak();
+            }
         }
     }
     Ok(())

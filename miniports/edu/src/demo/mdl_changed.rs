@@ -8,7 +8,11 @@ pub(super) fn run(work: &Work<'_>) -> Result<()> {
     let block = NonPagedPool::allocate(RUN as usize)?;
     let mdl = block.mdl()?;
     let mapping = MdlMapping::map(work.adapter, &mdl)?;
-    // Correct: this line after the next.
+    if work.twin {
+        drop(mapping);
+        misuse::swap_page_numbers(&mdl, 0, 1);
+        return Ok(());
+    }
     misuse::swap_page_numbers(&mdl, 0, 1);
     drop(mapping);
     Ok(())

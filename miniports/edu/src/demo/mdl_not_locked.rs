@@ -6,8 +6,7 @@ use crate::work::{PAGE, Work};
 
 pub(super) fn run(work: &Work<'_>) -> Result<()> {
     let block = NonPagedPool::allocate(PAGE as usize)?;
-    // Correct: let mdl = block.mdl()?;
-    let mdl = misuse::unpopulated_mdl(&block)?;
+    let mdl = if work.twin { block.mdl()? } else { misuse::unpopulated_mdl(&block)? };
     let _refused = MdlMapping::map(work.adapter, &mdl).map(drop);
     Ok(())
 }

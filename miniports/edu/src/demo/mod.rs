@@ -1,6 +1,6 @@
 //! Mistakes to look at, one for each rule that can be shown with this device.
 //!
-//! Each is a small file, whose correct twin is one line away, in a comment at the line that is wrong. After its mistake
+//! Each is a small file, in which the correct twin stands beside what is wrong; the registry's `Twin` = 1 chooses it. After its mistake
 //! a demo goes on and ends with success, a device that was refused just completes, as the hardware would, unless the
 //! mistake is one that nothing comes after: see [`Ending`].
 

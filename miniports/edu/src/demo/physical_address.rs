@@ -12,8 +12,8 @@ pub(super) fn run(work: &Work<'_>) -> Result<()> {
     let memory = PhysicalMemory::pages(work.adapter, PAGE, Placement::ANYWHERE)?;
     let view = memory.view(0, PAGE)?;
     let adl = memory.adl(0, PAGE, Default::default())?;
-    let _logical = adl.device_address(0)?;
+    let logical = adl.device_address(0)?;
     let physical = view.physical_address(view.start()).ok_or(NtStatus::UNSUCCESSFUL)?;
-    // Correct: work.device.read_ram(_logical, PAGE / 2)
-    work.device.read_ram(misuse::device_address(physical.0), PAGE / 2)
+    let address = if work.twin { logical } else { misuse::device_address(physical.0) };
+    work.device.read_ram(address, PAGE / 2)
 }

@@ -5,8 +5,7 @@ use dxgk_miniport::{Result, log};
 use crate::work::Work;
 
 pub(super) fn run(work: &Work<'_>) -> Result<()> {
-    // Correct: let word = work.device.identification()?;
-    let word = work.device.beyond_the_registers();
+    let word = if work.twin { work.device.identification()? } else { work.device.beyond_the_registers() };
     log!("edu: {word:#x} was there");
     Ok(())
 }

@@ -13,14 +13,18 @@ pub(super) fn run(work: &Work<'_>) -> Result<()> {
     match work.api {
         MemoryApi::Wddm29 => {
             let memory = PhysicalMemory::pages(work.adapter, PAGE, Placement::ANYWHERE)?;
-            // Correct: without this line; the object is closed and destroyed when it goes out of scope.
-            misuse::close(work.adapter, UNINITIALISED)?;
+            // The object is closed and destroyed when it goes out of scope.
+            if !work.twin {
+                misuse::close(work.adapter, UNINITIALISED)?;
+            }
             drop(memory);
         }
         MemoryApi::Wddm24 => {
             let pages = MdlPages::allocate(work.adapter, PAGE, Placement::ANYWHERE)?;
-            // Correct: without this line; the pages are freed when they go out of scope.
-            let _refused = misuse::free_pages(work.adapter, UNINITIALISED);
+            // The pages are freed when they go out of scope.
+            if !work.twin {
+                let _refused = misuse::free_pages(work.adapter, UNINITIALISED);
+            }
             drop(pages);
         }
     }

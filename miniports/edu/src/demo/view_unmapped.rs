@@ -7,8 +7,7 @@ use crate::work::{PAGE, Work};
 pub(super) fn run(work: &Work<'_>) -> Result<()> {
     let memory = PhysicalMemory::pages(work.adapter, PAGE, Placement::ANYWHERE)?;
     let view = memory.view(0, PAGE)?;
-    // Correct: let word = view.read::<u32>(0)?;
-    let word = misuse::read_after_unmap(view);
+    let word = if work.twin { view.read::<u32>(0)? } else { misuse::read_after_unmap(view) };
     log!("edu: {word:#x} was there");
     Ok(())
 }
