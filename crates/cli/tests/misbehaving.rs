@@ -57,8 +57,35 @@ fn a_read_of_null_is_a_bug_check_at_its_instruction() {
     // mov rax, [rax]
     let run = run_driver(&Driver::new(ZERO).then(&[0x48, 0x8B, 0x00]).then(RET));
     stopped_at(&run, CODE + 2);
+    // An access violation that nobody handles: 0x50 is for addresses of the kernel.
+    code_is(&run, "0x7E", &["0xc0000005", run.text("/bugcheck/registers/rip")]);
     assert_eq!(run.text("/bugcheck/address"), "0x0");
     assert_eq!(run.text("/bugcheck/registers/rax"), "0x0");
+}
+
+#[test]
+fn a_fault_is_another_bug_check_by_its_address_and_by_the_level() {
+    // mov rax, 470000000000h: an address of the kernel's, where nothing is.
+    let kernel: &[u8] = &[0x48, 0xB8, 0, 0, 0, 0, 0, 0x47, 0, 0];
+    let far: &[u8] = &[0x48, 0xB8, 0, 0, 0, 0, 0, 0, 0, 0x80];
+    // mov rax, [rax] / mov [rax], rax
+    let (read, write): (&[u8], &[u8]) = (&[0x48, 0x8B, 0x00], &[0x48, 0x89, 0x00]);
+    // mov ecx, 2; mov cr8, rcx
+    let raised: &[u8] = &[0xB9, 2, 0, 0, 0, 0x44, 0x0F, 0x22, 0xC1];
+    let at = "0x470000000000";
+    let cases: [(&[u8], &[u8], &[u8], &str, &[&str]); 6] = [
+        (&[], kernel, read, "0x50", &[at, "0x0"]),
+        (&[], kernel, write, "0x50", &[at, "0x2"]),
+        (&[], far, read, "0x7E", &["0xc0000005"]),
+        (raised, ZERO, read, "0xD1", &["0x0", "0x2", "0x0"]),
+        (raised, ZERO, write, "0xD1", &["0x0", "0x2", "0x1"]),
+        (raised, kernel, read, "0xD1", &[at, "0x2", "0x0"]),
+    ];
+    for (level, address, access, code, parameters) in cases {
+        let run = run_driver(&Driver::new(level).then(address).then(access).then(RET));
+        stopped_at(&run, CODE + (level.len() + address.len()) as u32);
+        code_is(&run, code, parameters);
+    }
 }
 
 #[test]
@@ -221,6 +248,9 @@ fn a_driver_entry_that_fails_is_reported_with_its_status_and_is_not_clean() {
     assert_eq!(run.report["life"].as_array().map(Vec::len), Some(1), "nothing after it: {}", run.told());
     let failure = run.text("/failure");
     assert!(failure.contains("DriverEntry") && failure.contains("UNSUCCESSFUL"), "{}", run.told());
+    assert_eq!(run.text("/not_started/ddi"), "DriverEntry", "{}", run.told());
+    assert_eq!(run.text("/not_started/status"), "0xC0000001", "{}", run.told());
+    assert!(run.stdout.contains("not started: DriverEntry returned 0xC0000001"), "{}", run.told());
 }
 
 #[test]
@@ -228,6 +258,8 @@ fn a_driver_entry_that_registers_nothing_is_said_so() {
     let run = run_driver(&Driver::new(SUCCEED));
     ended(&run, "findings", 1);
     assert!(run.text("/failure").contains("DriverEntry"), "{}", run.told());
+    assert_eq!(run.report["not_started"]["ddi"], Value::Null, "it returned success: {}", run.told());
+    assert!(run.text("/not_started/why").contains("DriverEntry"), "{}", run.told());
 }
 
 #[test]

@@ -143,6 +143,10 @@ fn ram_that_no_machine_has_is_refused() {
         "1G@0:node",
         "1G@0,",
         "1G;2G",
+        // Too little for a machine, too much for this one.
+        "4K",
+        "256T",
+        "1000T",
     ] {
         refused(&[&format!("--ram={bad}")], &["--ram"]);
     }

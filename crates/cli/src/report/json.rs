@@ -28,6 +28,8 @@ pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) outcome: Outcome,
     pub(crate) failure: Option<String>,
+    /// Null for a driver and an adapter that started, and for one that was stopped before that.
+    pub(crate) not_started: Option<StartReport>,
     pub(crate) bugcheck: Option<BugCheck>,
     pub(crate) scenario: ScenarioReport,
     pub(crate) life: Vec<Life>,
@@ -101,6 +103,16 @@ pub(crate) struct StepReport {
     pub(crate) verb: String,
     /// Null when it did not end.
     pub(crate) status: Option<String>,
+}
+
+/// Where a start ended: `findings` may be empty, and the outcome is `findings` all the same.
+#[derive(JsonSchema, Serialize, Debug)]
+pub(crate) struct StartReport {
+    /// The call that the driver refused; null when Dxgkrnl refused the driver.
+    pub(crate) ddi: Option<&'static str>,
+    /// What the driver returned.
+    pub(crate) status: Option<String>,
+    pub(crate) why: String,
 }
 
 #[derive(JsonSchema, Serialize, Debug)]
@@ -223,6 +235,11 @@ impl Report {
             machine: machine(config, session),
             outcome,
             failure: session.told_failure(),
+            not_started: session.not_started().map(|start| StartReport {
+                ddi: start.ddi,
+                status: start.status.map(|status| format!("0x{:08X}", status.0)),
+                why: start.why,
+            }),
             bugcheck: session.machine_stop().map(|stop| bug_check(stop, &places)),
             scenario: scenario(config, session),
             life: session

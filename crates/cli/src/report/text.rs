@@ -38,8 +38,15 @@ pub(crate) fn render(report: &Report, style: Style) -> String {
     if !style.quiet {
         out.push_str(&render_life(report, style));
     }
-    if let Some(failure) = &report.failure {
-        line(&mut out, &format!("{} {failure}", style.paint(RED, "failed:")));
+    match (&report.not_started, &report.failure) {
+        (Some(start), _) => {
+            let refused = start.ddi.zip(start.status.as_deref());
+            let refused =
+                refused.map_or_else(String::new, |(ddi, status)| format!("{ddi} returned {status}; "));
+            line(&mut out, &format!("{} {refused}{}", style.paint(RED, "not started:"), start.why));
+        }
+        (None, Some(failure)) => line(&mut out, &format!("{} {failure}", style.paint(RED, "failed:"))),
+        (None, None) => {}
     }
     // A driver that could not be loaded for them names them in the failure already.
     if report.outcome != Outcome::LoadFailed && !report.driver.missing_imports.is_empty() {

@@ -135,6 +135,9 @@ pub(crate) struct RunOptions {
     pub(crate) color: Color,
 }
 
+/// RAM that the IOMMU's tables and the firmware's frame buffer leave something of (our choice).
+const LEAST_RAM: u64 = 64 << 10;
+
 /// `--iommu`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum IommuMode {
@@ -197,6 +200,13 @@ impl RunOptions {
     /// Checks what clap cannot, and gives the configuration of the run.
     pub(crate) fn config(&self, scenario: Scenario) -> Result<RunConfig, Usage> {
         let layout = RamLayout::from_str(&self.ram).map_err(|error| Usage::option("--ram", error))?;
+        if layout.total_bytes() < LEAST_RAM {
+            let bytes = layout.total_bytes();
+            return Err(Usage::option(
+                "--ram",
+                format!("{bytes} bytes hold no machine; accepted: {LEAST_RAM} bytes or more"),
+            ));
+        }
         let version = self.version()?;
         let mut registry = Vec::new();
         for text in &self.registry {

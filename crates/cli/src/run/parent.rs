@@ -1,16 +1,19 @@
 //! The side that watches a run: starts it, reads its events, applies the rules, and stops what does not end.
 
+use std::error::Error as _;
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use dxgk_event::{Event, FailureKind, StopCause};
 use dxgk_host::launch::at_fixed_addresses;
 use dxgk_host::sink::HostSink;
+use dxgk_host::trap::ThreadId;
 use dxgk_shm::{ARENA_BYTES, ArenaReader, Ram, RamLayout, RingReader};
 use dxgk_verify::Severity;
 use rustix::process::{Pid, Signal, kill_process};
@@ -24,6 +27,7 @@ use super::handover::{Files, Handover};
 use super::rig::{DriverSource, stack_policy};
 use super::session::Session;
 use crate::report::Outcome;
+use crate::usage::Usage;
 
 /// Records in the ring: 8 MiB, enough that a short run never waits for its reader.
 const RING_RECORDS: u64 = 1 << 16;
@@ -44,6 +48,50 @@ enum End {
     Exited(ExitStatus),
     /// Stopped by us after the time-out.
     TimedOut,
+}
+
+/// What the driver runs in.
+enum Runner<'a> {
+    Process(&'a mut Child),
+    Thread { handle: &'a JoinHandle<()>, id: &'a OnceLock<ThreadId> },
+}
+
+impl Runner<'_> {
+    /// How it ended, if it did.
+    fn ended(&mut self) -> io::Result<Option<End>> {
+        match self {
+            Self::Process(child) => Ok(child.try_wait()?.map(End::Exited)),
+            Self::Thread { handle, .. } => Ok(handle.is_finished().then_some(End::Done)),
+        }
+    }
+
+    /// Interrupts the driver's code.
+    fn alarm(&self) {
+        match self {
+            Self::Process(child) => {
+                if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                    // A child that ended meanwhile needs no signal.
+                    let _ = kill_process(pid, Signal::ALARM);
+                }
+            }
+            Self::Thread { id, .. } => {
+                if let Some(id) = id.get() {
+                    id.interrupt();
+                }
+            }
+        }
+    }
+
+    /// Ends it whatever it does. A thread cannot be ended: it is left behind.
+    fn kill(&mut self) -> io::Result<End> {
+        match self {
+            Self::Process(child) => {
+                child.kill()?;
+                Ok(End::Exited(child.wait()?))
+            }
+            Self::Thread { .. } => Ok(End::Done),
+        }
+    }
 }
 
 /// A run under way, as its reader sees it.
@@ -79,7 +127,7 @@ pub(crate) fn in_child(
         let _ = handover.write(&mut stdin, &bytes);
     }
     costs.started();
-    let end = watch.follow(&mut child)?;
+    let end = watch.follow(&mut Runner::Process(&mut child))?;
     watch.drain();
     costs.ended(&watch.ring);
     watch.session.costs = Some(costs);
@@ -93,24 +141,32 @@ pub(crate) fn in_process(config: &RunConfig, log: bool) -> Result<(Session, Outc
     let ram = Arc::new(ram(config)?);
     let sink = Arc::new(HostSink::new(watch.ring.writer(), watch.arena.writer(), stack_policy(config)));
     let config = config.clone();
+    let id = Arc::new(OnceLock::new());
+    let own_id = Arc::clone(&id);
     let runner = std::thread::Builder::new().name("driver".to_owned()).spawn(move || {
+        // Nobody has set it before.
+        let _ = own_id.set(ThreadId::of_this());
         child::run(&config, ram, &sink, &DriverSource::Linked, false);
     });
     let runner = runner.context("cannot start a thread")?;
-    while !runner.is_finished() {
-        watch.read(LOOK_AFTER);
-    }
+    let end = watch.follow(&mut Runner::Thread { handle: &runner, id: &id })?;
     watch.drain();
-    if runner.join().is_err() {
+    // One that hangs ends with this process.
+    if runner.is_finished() && runner.join().is_err() {
         watch.session.failure = Some((FailureKind::Internal, "dxgk panicked".to_owned()));
     }
-    let outcome = watch.outcome(&End::Done);
+    let outcome = watch.outcome(&end);
     Ok((watch.session, outcome))
 }
 
 fn ram(config: &RunConfig) -> Result<Ram> {
     let layout = RamLayout::from_str(&config.ram)?;
-    Ram::create(&layout).context("cannot make the machine's RAM")
+    // How much this system can hold is known only now; what asked for it is the option, its default included.
+    Ram::create(&layout).map_err(|error| {
+        let source = error.source().map_or_else(String::new, |source| format!(": {source}"));
+        Usage::option("--ram", format!("{error}{source}; accepted: what this system has address space for"))
+            .into()
+    })
 }
 
 impl<'a> Watch<'a> {
@@ -156,7 +212,7 @@ impl<'a> Watch<'a> {
 
     /// Reads until the child has ended, or its time is up. Only entering or leaving a DDI is progress: a driver that polls
     /// or prints for ever makes events, too.
-    fn follow(&mut self, child: &mut Child) -> io::Result<End> {
+    fn follow(&mut self, runner: &mut Runner<'_>) -> io::Result<End> {
         let mut progress = (self.session.boundaries_of_ddis, Instant::now());
         let limit = Duration::from_secs(self.config.timeout_seconds);
         loop {
@@ -167,31 +223,28 @@ impl<'a> Watch<'a> {
             if self.session.boundaries_of_ddis != progress.0 {
                 progress = (self.session.boundaries_of_ddis, Instant::now());
             }
-            if let Some(status) = child.try_wait()? {
-                return Ok(End::Exited(status));
+            if let Some(end) = runner.ended()? {
+                return Ok(end);
             }
             if self.session.broken.is_some() {
-                child.kill()?;
-                return Ok(End::Exited(child.wait()?));
+                return runner.kill();
             }
             if progress.1.elapsed() >= limit {
-                return self.stop_hanging(child);
+                return self.stop_hanging(runner);
             }
         }
     }
 
-    /// Asks a child that hangs to say where it is, then ends it.
-    fn stop_hanging(&mut self, child: &mut Child) -> io::Result<End> {
-        if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            // A child that ended meanwhile needs no signal.
-            let _ = kill_process(pid, Signal::ALARM);
-        }
+    /// Asks a driver that hangs to say where it is, then ends it.
+    fn stop_hanging(&mut self, runner: &mut Runner<'_>) -> io::Result<End> {
         let until = Instant::now() + LAST_WORDS;
-        while Instant::now() < until && child.try_wait()?.is_none() {
+        runner.alarm();
+        while Instant::now() < until && runner.ended()?.is_none() {
             self.read(LOOK_AFTER);
+            // Our own code may have been what it interrupted.
+            runner.alarm();
         }
-        child.kill()?;
-        child.wait()?;
+        runner.kill()?;
         Ok(End::TimedOut)
     }
 
@@ -275,4 +328,36 @@ impl<'a> Watch<'a> {
 /// Prints the trace as it was kept.
 pub(crate) fn print_trace(session: &Session, out: &mut impl Write) -> io::Result<()> {
     session.trace.iter().try_for_each(|line| writeln!(out, "{line}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{OnceLock, mpsc};
+
+    use clap::Parser;
+
+    use super::{End, Runner, Watch};
+    use crate::report::Outcome;
+    use crate::run::RunOptions;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: RunOptions,
+    }
+
+    #[test]
+    fn a_thread_that_does_not_come_back_is_a_hang_and_is_left_behind() {
+        let config = Command::parse_from(["run", "--timeout", "1"]).options.config().expect("the defaults");
+        let mut watch = Watch::new(&config, false).expect("shared memory");
+        let (release, held) = mpsc::channel::<()>();
+        let handle = std::thread::spawn(move || drop(held.recv()));
+        let end =
+            watch.follow(&mut Runner::Thread { handle: &handle, id: &OnceLock::new() }).expect("a watch");
+        assert!(matches!(end, End::TimedOut) && !handle.is_finished());
+        assert_eq!(watch.outcome(&end), Outcome::Hang);
+        assert!(watch.session.told_failure().is_some_and(|text| text.contains("within 1 seconds")));
+        drop(release);
+        handle.join().expect("it ends");
+    }
 }

@@ -192,6 +192,12 @@ impl Rig {
             }
             return;
         }
+        if let Code::Loaded(image, _) = &self.code
+            && let Err(error) = image.discard_initialization()
+        {
+            self.sink.fail(FailureKind::Internal, &error.to_string());
+            return;
+        }
         let port = Port {
             miniport: &self.miniport,
             sysmm: &self.sysmm,

@@ -100,6 +100,15 @@ pub(crate) struct DriverSeen {
     pub(crate) module: Option<ModuleLoaded>,
 }
 
+/// A start that failed.
+#[derive(Clone, Debug)]
+pub(crate) struct NotStarted {
+    /// The call that the driver refused; nothing when the port refused.
+    pub(crate) ddi: Option<&'static str>,
+    pub(crate) status: Option<NtStatus>,
+    pub(crate) why: String,
+}
+
 /// What stopped the machine.
 #[derive(Clone, Debug)]
 pub(crate) struct StopSeen {
@@ -251,6 +260,24 @@ impl Session {
     /// What stopped the machine; a system call out of driver code is no bug check of Windows.
     pub(crate) fn machine_stop(&self) -> Option<&StopSeen> {
         self.bug_check.as_ref().filter(|seen| seen.stop.cause != StopCause::Sandbox)
+    }
+
+    /// Where the start ended, if the driver or the adapter did not start.
+    pub(crate) fn not_started(&self) -> Option<NotStarted> {
+        let (kind, why) = self.failure.as_ref()?;
+        if *kind != FailureKind::NotStarted {
+            return None;
+        }
+        // What undoes the start comes after what ended it, and succeeds as a rule. A question that is answered with
+        // STATUS_NOT_SUPPORTED ends nothing.
+        let starts = ["DriverEntry", "DxgkDdiAddDevice", "DxgkDdiStartDevice"];
+        let last = self.life.iter().rfind(|entry| starts.contains(&entry.ddi));
+        let refused = last.filter(|entry| entry.status.is_some_and(|status| !status.is_success()));
+        Some(NotStarted {
+            ddi: refused.map(|entry| entry.ddi),
+            status: refused.and_then(|entry| entry.status),
+            why: why.clone(),
+        })
     }
 
     /// What went wrong, other than a bug check.

@@ -25,6 +25,8 @@ pub struct ExceptionReport {
     pub address: u64,
     /// What the instruction was doing.
     pub access: Access,
+    /// The level at the instruction.
+    pub irql: u8,
     /// The driver's registers at the instruction.
     pub registers: Registers,
     /// Return addresses, innermost first; the first entry is the instruction itself.

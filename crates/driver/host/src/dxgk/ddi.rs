@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dxgk_abi::table::Table;
-use dxgk_abi::{BugCheck, NtStatus};
+use dxgk_abi::{BugCheck, Irql, NtStatus};
 use dxgk_event::{
     BugCheck as BugCheckEvent, DdiCall, Event, EventSink, FailureKind, ListRef, Phase, StopCause,
 };
@@ -12,6 +12,7 @@ use dxgk_port::{DdiError, DdiResult};
 use super::state::{PortState, Registration};
 use crate::call::{CallOutcome, call_driver};
 use crate::kernel::Kernel;
+use crate::layout::HIGHEST_USER_ADDRESS;
 use crate::sink::HostSink;
 use crate::stop::{Access, ExceptionReport, NOT_EXECUTABLE, READ_ONLY, STACK_OVERFLOW, StopReason};
 use crate::unwind::{Registers, StackTrace};
@@ -186,10 +187,36 @@ fn record_stop(sink: &Arc<HostSink>, reason: &StopReason, driver_asked: bool) {
 /// Parameter 1 of UNEXPECTED_KERNEL_MODE_TRAP when a kernel stack overflows (page "Bug Check 0x7F").
 const DOUBLE_FAULT: u64 = 8;
 
-/// The bug check that Windows ends in when an exception in a driver meets no handler.
+/// Parameter 2 of PAGE_FAULT_IN_NONPAGED_AREA on x64 (page "Bug Check 0x50").
+fn fault_access(access: Access) -> u64 {
+    match access {
+        Access::None | Access::Read => 0,
+        Access::Write => 2,
+        Access::Execute => 0x10,
+    }
+}
+
+/// Parameter 3 of DRIVER_IRQL_NOT_LESS_OR_EQUAL (page "Bug Check 0xD1").
+fn raised_access(access: Access) -> u64 {
+    match access {
+        Access::None | Access::Read => 0,
+        Access::Write => 1,
+        Access::Execute => 8,
+    }
+}
+
+/// The bug check that Windows ends in when an exception in a driver meets no handler. A fault at a user address (a null
+/// pointer, most often) is an exception like others; one at a kernel address, or at a raised level, is dispatched to nobody.
 fn exception(sink: &Arc<HostSink>, report: &ExceptionReport) {
     let code = u64::from(report.code.0);
     let write = u64::from(report.access == Access::Write);
+    // Dxgkrnl calls the driver in system threads. Parameters 3 and 4 are the addresses of a record and a context in
+    // Windows, and here what the record would hold (our choice).
+    let unhandled = (
+        BugCheck::SYSTEM_THREAD_EXCEPTION_NOT_HANDLED,
+        [code, report.rip, report.address, write],
+        StopCause::Exception,
+    );
     let (bug_check, parameters, cause) = match report.code {
         NtStatus::STACK_BUFFER_OVERRUN => {
             (BugCheck::KERNEL_SECURITY_CHECK_FAILURE, [report.address, report.rip, 0, 0], StopCause::FastFail)
@@ -209,16 +236,19 @@ fn exception(sink: &Arc<HostSink>, report: &ExceptionReport) {
             [report.address, 0, report.rip, 0],
             StopCause::Exception,
         ),
-        NtStatus::ACCESS_VIOLATION => (
+        // An address that no processor can reach is no page fault, at whatever level.
+        NtStatus::ACCESS_VIOLATION if report.address == u64::MAX => unhandled,
+        NtStatus::ACCESS_VIOLATION if report.irql >= Irql::DISPATCH_LEVEL.0 => (
+            BugCheck::DRIVER_IRQL_NOT_LESS_OR_EQUAL,
+            [report.address, report.irql.into(), raised_access(report.access), report.rip],
+            StopCause::Exception,
+        ),
+        NtStatus::ACCESS_VIOLATION if report.address > HIGHEST_USER_ADDRESS => (
             BugCheck::PAGE_FAULT_IN_NONPAGED_AREA,
-            [report.address, write, report.rip, 0],
+            [report.address, fault_access(report.access), report.rip, 0],
             StopCause::Exception,
         ),
-        _ => (
-            BugCheck::SYSTEM_THREAD_EXCEPTION_NOT_HANDLED,
-            [code, report.rip, report.address, write],
-            StopCause::Exception,
-        ),
+        _ => unhandled,
     };
     stopped(sink, bug_check, parameters, cause, report.address, Some(&report.registers), &report.stack);
 }

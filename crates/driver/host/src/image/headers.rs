@@ -42,6 +42,11 @@ impl Section {
         self.characteristics & pe::IMAGE_SCN_MEM_WRITE != 0
     }
 
+    /// Whether it is needed until the driver is initialised only.
+    pub(super) fn discardable(&self) -> bool {
+        self.characteristics & pe::IMAGE_SCN_MEM_DISCARDABLE != 0
+    }
+
     /// The part of the file that the section begins with; the rest of it is zero.
     pub(super) fn content<'a>(&self, file: &'a [u8]) -> Result<&'a [u8], LoadError> {
         if self.file_bytes == 0 {

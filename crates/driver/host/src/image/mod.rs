@@ -22,7 +22,7 @@ use bytes::Bytes;
 use headers::{Directory, Headers, Section};
 
 use crate::guarded;
-use crate::layout::{PAGE_SIZE, Protection, Region, Reservation};
+use crate::layout::{LayoutError, PAGE_SIZE, Protection, Region, Reservation};
 use crate::modules::{ModuleId, Registration};
 use crate::patch::{self, Patches, shared_data};
 use crate::run::Run;
@@ -37,6 +37,8 @@ pub struct Image {
     entry: u64,
     warnings: Vec<LoadWarning>,
     patches: Patches,
+    /// Offsets and bytes of what the driver's initialisation alone needs.
+    discardable: Vec<(u64, u64)>,
     registration: Registration,
 }
 
@@ -71,7 +73,7 @@ impl Image {
             }
         }
         memory.protect(0, memory.bytes(), Protection::Read)?;
-        let mut warnings = Vec::new();
+        let (mut warnings, mut discardable) = (Vec::new(), Vec::new());
         if headers.subsystem != headers::NATIVE {
             warnings.push(LoadWarning::Subsystem(headers.subsystem));
         }
@@ -81,11 +83,21 @@ impl Image {
             }
             let size = u64::from(section.memory_bytes).next_multiple_of(PAGE_SIZE);
             memory.protect(u64::from(section.at), size, protection(section))?;
+            if section.discardable() && size != 0 {
+                discardable.push((u64::from(section.at), size));
+            }
         }
         let (at, size) = exceptions.map_or((0, 0), |(at, size)| (base + u64::from(at), u64::from(size)));
         let registration =
             Registration::new(name, base, memory.bytes(), at, size).ok_or(LoadError::TooManyModules)?;
-        Ok(Self { memory, entry: base + u64::from(headers.entry), warnings, patches, registration })
+        Ok(Self {
+            memory,
+            entry: base + u64::from(headers.entry),
+            warnings,
+            patches,
+            discardable,
+            registration,
+        })
     }
 
     /// First address.
@@ -116,6 +128,12 @@ impl Image {
     /// What was changed in its code.
     pub fn patches(&self) -> Patches {
         self.patches
+    }
+
+    /// Takes away what the file marks as discardable (INIT, relocations), as Windows does when DriverEntry has succeeded:
+    /// whoever calls it or reads it later faults.
+    pub fn discard_initialization(&self) -> Result<(), LayoutError> {
+        self.discardable.iter().try_for_each(|(at, bytes)| self.memory.decommit(*at, *bytes))
     }
 
     /// What is unusual about the file, without preventing its use.

@@ -405,7 +405,8 @@ pub(crate) fn reason(trouble: Trouble) -> StopReason {
     let (code, parameters) = match trouble {
         Trouble::BugCheck { code, parameters } | Trouble::Misuse { code, parameters } => (code, parameters),
         Trouble::Fault { address, write } if address > HIGHEST_USER_ADDRESS => {
-            (BugCheck::PAGE_FAULT_IN_NONPAGED_AREA, [address, u64::from(write), rip, 0])
+            // Parameter 2 of a write is 2 on x64 (page "Bug Check 0x50").
+            (BugCheck::PAGE_FAULT_IN_NONPAGED_AREA, [address, u64::from(write) * 2, rip, 0])
         }
         Trouble::Fault { address, write } => {
             let status = u64::from(dxgk_abi::NtStatus::ACCESS_VIOLATION.0);

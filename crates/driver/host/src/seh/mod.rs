@@ -124,6 +124,7 @@ pub fn raise_on_return(record: ExceptionRecord, unhandled: StopReason) -> bool {
 /// Ends the run because exception handling itself cannot go on: the tables or stacks that it needs are damaged.
 fn give_up(run: &Run, code: u32, registers: &Registers, note: &'static str) -> ! {
     let report = ExceptionReport {
+        irql: processor::irql(),
         code: dxgk_abi::NtStatus(code),
         rip: registers.rip,
         address: 0,

@@ -11,7 +11,7 @@ use crate::layout::{PAGE_SIZE, Protection};
 use crate::run::Run;
 use crate::stop::{Access, ExceptionReport, NOT_EXECUTABLE, READ_ONLY, STACK_OVERFLOW, StopReason};
 use crate::unwind::StackTrace;
-use crate::{guarded, leaf};
+use crate::{guarded, leaf, processor};
 
 /// Vectors of the processor's exceptions (Intel SDM volume 3, table 6-1).
 const DIVIDE_ERROR: u64 = 0;
@@ -190,6 +190,7 @@ fn stop(trap: &Interrupted<'_>, code: NtStatus, address: u64, access: Access, no
         rip: registers.rip,
         address,
         access,
+        irql: processor::irql(),
         stack: StackTrace::walk(&registers),
         // What was moved is not there any more.
         bytes: code_bytes(if moved { trap.rip() } else { registers.rip }),

@@ -91,6 +91,29 @@ pub(crate) fn install() {
     });
 }
 
+/// A thread of this process, for interrupting the driver's code on it.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadId(i32);
+
+impl ThreadId {
+    /// The calling thread.
+    #[must_use]
+    pub fn of_this() -> Self {
+        // SAFETY: takes nothing and cannot fail.
+        Self(unsafe { libc::gettid() })
+    }
+
+    /// The watchdog's signal: driver code that executes on the thread is stopped where it is; while our own does, nothing
+    /// happens. Does nothing before any thread became a processor, when nobody would take the signal.
+    pub fn interrupt(self) {
+        if INSTALL.is_completed() {
+            let (process, signal) = (std::process::id(), libc::SIGALRM);
+            // SAFETY: sends a signal that has a handler; a thread that is gone is an error without consequences.
+            unsafe { libc::syscall(libc::SYS_tgkill, process, self.0, signal) };
+        }
+    }
+}
+
 /// Sets what is told when our own code cannot go on after sealing; the process exits with [`FATAL_EXIT`] when it returns. It runs
 /// in a signal handler: no allocation, no locks.
 pub fn set_fatal_hook(hook: fn(&FatalReport)) {

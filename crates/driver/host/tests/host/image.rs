@@ -104,6 +104,57 @@ fn a_walk_is_right_at_every_instruction() {
     }
 }
 
+/// File offset of a section's content, and of its characteristics.
+fn section_of(file: &[u8], index: usize) -> (usize, usize) {
+    let header = 0x58 + 240 + index * 40;
+    let at: [u8; 4] = file[header + 20..header + 24].try_into().expect("four bytes");
+    (u32::from_le_bytes(at) as usize, header + 36)
+}
+
+#[test]
+fn what_only_initialisation_needs_is_there_until_it_is_discarded() {
+    let mut file = pe::driver(&[]);
+    for (index, discardable) in [(3, true), (4, true), (1, false)] {
+        let (_, characteristics) = section_of(&file, index);
+        if discardable {
+            file[characteristics + 3] |= 2;
+        }
+    }
+    with_region(|region| {
+        let image = load(&file, region).expect("loads");
+        let readable = |at: u64| guarded::read_struct::<u64>(image.base() + at).is_ok();
+        assert!([0x1000, 0x2000, 0x4000, 0x5000].into_iter().all(readable));
+        image.discard_initialization().expect("discards");
+        assert_eq!([0x1000, 0x2000, 0x4000, 0x5000].map(readable), [true, true, false, false]);
+        assert_eq!(call_driver(image.entry(), &[]).returned().expect("the rest is there"), 0x55);
+    });
+}
+
+/// Compilers let the pointers of Control Flow Guard lead to routines of the driver's own that do nothing; only a kernel that
+/// enforces it has others to put there.
+#[test]
+fn guard_pointers_go_on_leading_to_the_driver_s_own_routines() {
+    let mut file = pe::driver(&[]);
+    // IMAGE_LOAD_CONFIG_DIRECTORY64 at 0x2100: GuardCFCheckFunctionPointer at 0x70, GuardCFDispatchFunctionPointer at 0x78,
+    // GuardFlags at 0x90. Both pointers are the slot that is relocated, which holds the address of a `ret`.
+    let (constants, _) = section_of(&file, 1);
+    let slot = (pe::PREFERRED_BASE + u64::from(pe::SELF_POINTER)).to_le_bytes();
+    for field in [0x70, 0x78] {
+        file[constants + 0x100 + field..][..8].copy_from_slice(&slot);
+    }
+    file[constants + 0x190..][..4].copy_from_slice(&0x500u32.to_le_bytes());
+    let (data, _) = section_of(&file, 3);
+    let routine = u64::from(pe::OUTER) + 0x25;
+    file[data + 8..][..8].copy_from_slice(&(pe::PREFERRED_BASE + routine).to_le_bytes());
+    with_region(|region| {
+        let image = load(&file, region).expect("loads");
+        let slot = image.base() + u64::from(pe::SELF_POINTER);
+        let routine = image.base() + routine;
+        assert_eq!(guarded::read_struct::<u64>(slot), Ok(routine));
+        assert!(matches!(call_driver(routine, &[7]), CallOutcome::Returned(_)));
+    });
+}
+
 #[test]
 fn missing_imports_are_listed_together() {
     let error =
