@@ -348,7 +348,9 @@ mod tests {
 
     #[test]
     fn a_thread_that_does_not_come_back_is_a_hang_and_is_left_behind() {
-        let config = Command::parse_from(["run", "--timeout", "1"]).options.config().expect("the defaults");
+        let options = Command::parse_from(["run", "--timeout", "1"]).options;
+        let scenario = crate::scenario::load("default").expect("it is built in").scenario;
+        let config = options.config(scenario).expect("the defaults");
         let mut watch = Watch::new(&config, false).expect("shared memory");
         let (release, held) = mpsc::channel::<()>();
         let handle = std::thread::spawn(move || drop(held.recv()));

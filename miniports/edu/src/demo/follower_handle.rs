@@ -1,6 +1,6 @@
 //! HND-002: an adapter that is linked to another maps an MDL with its own handle.
 
-use dxgk_miniport::{NonPagedPool, Result, misuse};
+use dxgk_miniport::{MdlMapping, NonPagedPool, Result, misuse};
 
 use crate::work::{PAGE, Work};
 
@@ -11,7 +11,10 @@ pub(super) fn run(work: &Work<'_>) -> Result<()> {
     }
     let block = NonPagedPool::allocate(PAGE as usize)?;
     let mdl = block.mdl()?;
-    // Correct: MdlMapping::map(work.adapter, &mdl), which passes the lead's handle.
+    if work.twin {
+        // It passes the lead's handle.
+        return MdlMapping::map(work.adapter, &mdl).map(drop);
+    }
     let _refused = misuse::map_as_if_lead(work.adapter, &mdl);
     Ok(())
 }
