@@ -16,7 +16,8 @@ use dxgk_host::sink::HostSink;
 use dxgk_host::trap::ThreadId;
 use dxgk_shm::{ARENA_BYTES, ArenaReader, Ram, RamLayout, RingReader};
 use dxgk_verify::Severity;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use sha2::{Digest, Sha256};
 
 use super::child;
@@ -33,9 +34,6 @@ use crate::usage::Usage;
 const RING_RECORDS: u64 = 1 << 16;
 /// How long the reader waits for a record before it looks after the child.
 const LOOK_AFTER: Duration = Duration::from_millis(50);
-
-/// How long it waits for the end of a child that has said everything.
-const LOOK_FOR_END: Duration = Duration::from_micros(200);
 
 /// How long a child that hangs has for saying where it is.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -62,6 +60,21 @@ impl Runner<'_> {
         match self {
             Self::Process(child) => Ok(child.try_wait()?.map(End::Exited)),
             Self::Thread { handle, .. } => Ok(handle.is_finished().then_some(End::Done)),
+        }
+    }
+
+    /// Waits until it has ended, or until `patience` is over.
+    fn wait(&self, patience: Duration) {
+        match self {
+            Self::Process(child) => {
+                let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+                let Some(Ok(process)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { return };
+                let patience =
+                    Timespec { tv_sec: 0, tv_nsec: patience.min(LOOK_AFTER).subsec_nanos().into() };
+                // Whatever comes of it, the caller looks at the process itself.
+                let _ = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&patience));
+            }
+            Self::Thread { .. } => std::thread::yield_now(),
         }
     }
 
@@ -217,8 +230,8 @@ impl<'a> Watch<'a> {
         let limit = Duration::from_secs(self.config.timeout_seconds);
         loop {
             if !self.read(LOOK_AFTER) && self.ring.writer_gone() {
-                // Its process ends at any moment, or pretends to.
-                std::thread::sleep(LOOK_FOR_END);
+                // It ends at any moment, or pretends to.
+                runner.wait(LOOK_AFTER);
             }
             if self.session.boundaries_of_ddis != progress.0 {
                 progress = (self.session.boundaries_of_ddis, Instant::now());
@@ -353,7 +366,9 @@ mod tests {
         let config = options.config(scenario).expect("the defaults");
         let mut watch = Watch::new(&config, false).expect("shared memory");
         let (release, held) = mpsc::channel::<()>();
-        let handle = std::thread::spawn(move || drop(held.recv()));
+        let handle = std::thread::spawn(move || {
+            let _released = held.recv();
+        });
         let end =
             watch.follow(&mut Runner::Thread { handle: &handle, id: &OnceLock::new() }).expect("a watch");
         assert!(matches!(end, End::TimedOut) && !handle.is_finished());
