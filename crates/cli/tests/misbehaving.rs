@@ -63,6 +63,9 @@ fn a_read_of_null_is_a_bug_check_at_its_instruction() {
     assert_eq!(run.text("/bugcheck/registers/rax"), "0x0");
 }
 
+/// Code that sets the level, the address, and touches it; the bug check's code and first parameters.
+type Fault<'a> = (&'a [u8], &'a [u8], &'a [u8], &'a str, &'a [&'a str]);
+
 #[test]
 fn a_fault_is_another_bug_check_by_its_address_and_by_the_level() {
     // mov rax, 470000000000h: an address of the kernel's, where nothing is.
@@ -73,7 +76,7 @@ fn a_fault_is_another_bug_check_by_its_address_and_by_the_level() {
     // mov ecx, 2; mov cr8, rcx
     let raised: &[u8] = &[0xB9, 2, 0, 0, 0, 0x44, 0x0F, 0x22, 0xC1];
     let at = "0x470000000000";
-    let cases: [(&[u8], &[u8], &[u8], &str, &[&str]); 6] = [
+    let cases: [Fault<'_>; 6] = [
         (&[], kernel, read, "0x50", &[at, "0x0"]),
         (&[], kernel, write, "0x50", &[at, "0x2"]),
         (&[], far, read, "0x7E", &["0xc0000005"]),

@@ -8,6 +8,7 @@ mod mm_routines;
 mod order;
 mod pool;
 mod print;
+mod public_imports;
 mod registry;
 mod sync;
 
