@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use dxgk_abi::NtStatus;
+use dxgk_abi::bugcheck::SysMmFatalError;
 use dxgk_event::ListRef;
 use dxgk_hw::{DomainOps, LogicalAddr, MachineMemory, PAGE_SHIFT, PAGE_SIZE, PageRun};
 
@@ -41,8 +42,8 @@ impl<P: Platform> SysMm<P> {
     ///
     /// # Errors
     /// STATUS_INVALID_PARAMETER: no such logical adapter, or no address at all below `highest_visible`.
-    /// STATUS_INVALID_DEVICE_STATE: it is not in passthrough (the mode is never changed back before the adapter is
-    /// removed), or remapping is wanted although something is mapped already. Otherwise the status of the mapping
+    /// STATUS_INVALID_DEVICE_STATE: remapping is wanted although something is mapped already. Bug check 0x1E4/2 or /3: the
+    /// IOMMU is on already, and is turned on again, or off (it stays on until the adapter is removed). Otherwise the status of the mapping
     /// that failed; the adapter is then still in passthrough, and nothing is mapped.
     pub fn set_mode(&self, logical: LogicalAdapterId, addressing: Addressing) -> Result<(), CallError> {
         let mut records = self.records.lock();
@@ -50,7 +51,11 @@ impl<P: Platform> SysMm<P> {
             None => return Err(NtStatus::INVALID_PARAMETER.into()),
             Some(adapter) if adapter.removed => return Err(NtStatus::INVALID_PARAMETER.into()),
             Some(adapter) if !matches!(adapter.domain, Domain::Passthrough) => {
-                return Err(NtStatus::INVALID_DEVICE_STATE.into());
+                let reason = match addressing {
+                    Addressing::Passthrough => SysMmFatalError::IOMMU_DISABLED_FOR_INVALID_REASON,
+                    _ => SysMmFatalError::IOMMU_ENABLED_FOR_INVALID_REASON,
+                };
+                return Err(CallError::fatal(reason));
             }
             Some(_) => {}
         }

@@ -39,6 +39,7 @@ mod rules;
 mod view;
 mod words;
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -105,6 +106,8 @@ pub struct Verifier {
     adapters: Adapters,
     exclusive: Exclusive,
     mapped_mdls: MappedMdls,
+    /// Logical adapters whose driver did not answer PHYSICAL_MEMORY_CAPS.
+    without_memory_caps: BTreeSet<u32>,
     /// Imports that a driver with isolation support does not have.
     bypassing: Vec<&'static str>,
     /// The scenario's step that is under way.
@@ -157,6 +160,7 @@ impl Verifier {
             Event::Callback(callback) => self.judge_call(callback, record.irql, moment, stamp, lists),
             Event::Ddi(ddi) => {
                 self.follow_exclusive_access(ddi, &moment);
+                self.note_unanswered(ddi);
                 self.judge_leaks(ddi, &moment);
             }
             Event::MdlState(state) => self.mdl_state(state, moment, stamp, lists),

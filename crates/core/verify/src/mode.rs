@@ -3,12 +3,16 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::mem::offset_of;
 
-use dxgk_abi::query::IommuCaps;
-use dxgk_event::{Import, Mode, ModeChoice, ModeReason};
+use dxgk_abi::NtStatus;
+use dxgk_abi::init::DriverInitializationData;
+use dxgk_abi::query::{IommuCaps, QueryAdapterInfoType};
+use dxgk_event::{DdiCall, Import, Mode, ModeChoice, ModeReason, Phase};
 
 use crate::calls::{Call, MemoryCall, UnderRemapping};
 use crate::finding::{Finding, SameAct, Severity};
+use crate::limits;
 use crate::rules::{IMP_001, MODE_001, MODE_002};
 use crate::{Moment, Verifier};
 
@@ -41,6 +45,34 @@ impl Verifier {
         }
     }
 
+    /// Remembers a question about the device's reach that was not answered, for [`judge_claims`](Self::judge_claims).
+    pub(crate) fn note_unanswered(&mut self, ddi: &DdiCall) {
+        let query = usize::from(ddi.ddi) == offset_of!(DriverInitializationData, query_adapter_info)
+            && ddi.argument == u64::from(QueryAdapterInfoType::PHYSICAL_MEMORY_CAPS.0);
+        if !query || ddi.phase != Phase::Returned || self.without_memory_caps.len() >= limits::ADAPTERS {
+            return;
+        }
+        let Some(adapter) = self.adapters.get(ddi.adapter) else { return };
+        let logical = adapter.logical_adapter;
+        if NtStatus(ddi.status).is_success() {
+            self.without_memory_caps.remove(&logical);
+        } else {
+            self.without_memory_caps.insert(logical);
+        }
+    }
+
+    fn no_memory_caps(&mut self, mode: &Mode, moment: &Moment) {
+        let act = SameAct::AtObject(MODE_002.id, 0, Some(mode.logical_adapter.into()), 1);
+        let finding = (!self.findings.knows(&act)).then(|| {
+            let message = "the driver claims DmaRemappingSupported and does not answer DXGKQAITYPE_PHYSICAL_MEMORY_CAPS: \
+                           nobody knows which addresses its device can put on the bus";
+            let fix = "answer DXGKQAITYPE_PHYSICAL_MEMORY_CAPS with the highest address that the device can put on the bus; \
+                       linked adapters that differ answer with the smallest";
+            self.told(&MODE_002, Severity::Warning, moment, message, fix)
+        });
+        self.findings.found(act, finding);
+    }
+
     /// The mode was chosen, or the start refused.
     pub(crate) fn judge_claims(&mut self, mode: &Mode, moment: Moment) {
         let moment = moment.elsewhere();
@@ -51,6 +83,10 @@ impl Verifier {
             return;
         }
         self.adapters.chosen(mode);
+        let remapping = claims(mode, IommuCaps::DMA_REMAPPING_SUPPORTED);
+        if remapping && self.without_memory_caps.contains(&mode.logical_adapter) {
+            self.no_memory_caps(mode, &moment);
+        }
         // A driver too old for IOMMU_CAPS claims it in VIDMMCAPS: it is isolated then, without being forced.
         let isolated = mode.mode == ModeChoice::Isolation && mode.reason != ModeReason::Forced;
         if (isolated || claims(mode, IommuCaps::IOMMU_ISOLATION_SUPPORTED)) && !self.bypassing.is_empty() {

@@ -142,6 +142,25 @@ fn the_stale_page_in_the_middle_of_a_transfer_is_found() {
     assert_ne!(finding.object.as_ref().map(|object| object.number), Some(adl.object));
 }
 
+/// Shows S-BPD-05.
+#[test]
+fn after_an_allocation_left_its_aperture_the_device_finds_the_dummy_page_and_nothing_else() {
+    let mut run = Run::new(ModeChoice::Isolation);
+    let dummy = run.at(0).create(ObjectKind::MdlPages, PHYSICAL, 0, &[(0x300, 1)]);
+    run.map(dummy, None, &[(0x300, 1)]);
+    let store = run.create(ObjectKind::MdlPages, PHYSICAL + 0x10, 0, FRAMES);
+    run.map(store, None, FRAMES);
+    run.transfer(0x40, 0x200_000, 0x1000, 0x1000, None);
+    run.unmap(store, None, FRAMES, true);
+    run.release(store);
+    // Its page table points at the dummy page, as it was told to.
+    run.transfer(0x41, 0x300_000, 0x1000, 0x1000, None);
+    assert_eq!(run.found(), []);
+    // It does not.
+    run.refused(0x42, 0x200_000);
+    assert_eq!(run.found(), [("DMA-002", 0x42)]);
+}
+
 #[test]
 fn a_page_that_another_object_still_maps_is_reachable() {
     let mut run = Run::new(ModeChoice::Isolation);

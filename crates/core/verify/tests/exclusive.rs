@@ -6,7 +6,7 @@ use std::mem::offset_of;
 
 use dxgk_abi::NtStatus;
 use dxgk_abi::init::DriverInitializationData;
-use dxgk_event::{DmaTransfer, Event, FaultReason, ModeChoice, Phase};
+use dxgk_event::{DmaTransfer, Doorbell, Event, FaultReason, ModeChoice, Phase};
 use stream::{ADAPTER, REQUESTER, Run, places};
 
 const BEGIN: usize = offset_of!(DriverInitializationData, begin_exclusive_access);
@@ -67,4 +67,24 @@ fn a_transfer_that_is_started_in_the_window_is_named_at_its_doorbell_and_breaks_
     step(&mut run, END, Phase::Returned);
     run.refused(0x50, 0x7777_7000);
     assert_eq!(run.found(), [("EXCL-001", 0x40), ("DMA-001", 0x50)]);
+}
+
+/// Shows S-ISO-46.
+#[test]
+fn registers_may_be_written_in_the_window_as_long_as_no_transfer_follows() {
+    let mut run = Run::new(ModeChoice::Isolation);
+    step(&mut run, BEGIN, Phase::Entered);
+    // The interrupt mask, say.
+    run.at(0x40).emit(Event::Doorbell(Doorbell {
+        register: 0xfe00_0064,
+        address: 0,
+        bytes: 0,
+        requester: REQUESTER,
+        write: 1,
+        reserved: [0; 5],
+    }));
+    step(&mut run, BEGIN, Phase::Returned);
+    step(&mut run, END, Phase::Entered);
+    step(&mut run, END, Phase::Returned);
+    assert_eq!(run.found(), []);
 }

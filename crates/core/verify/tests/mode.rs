@@ -4,11 +4,12 @@ mod stream;
 
 use std::mem::offset_of;
 
+use dxgk_abi::init::DriverInitializationData;
 use dxgk_abi::query::IommuCaps;
 use dxgk_abi::{DxgkrnlInterface, NtStatus};
-use dxgk_event::{ModeChoice, ModeReason};
+use dxgk_event::{DdiCall, Event, Mode, ModeChoice, ModeReason, Phase};
 use dxgk_verify::Severity;
-use stream::{Run, Told};
+use stream::{ADAPTER, LOGICAL, Run, Told};
 
 macro_rules! slot {
     ($field:ident) => {
@@ -80,6 +81,41 @@ fn capabilities_that_disagree_are_mode_002_and_another_refusal_is_none() {
         assert!(finding.message.contains(part), "{}", finding.message);
     }
     assert_eq!(refused(ModeReason::LimitNotMet).found(), []);
+}
+
+/// Shows S-IOC-09, S-RMP-13.
+#[test]
+fn remapping_claimed_without_physical_memory_caps_is_a_warning_and_other_claims_need_none() {
+    const QUERY: usize = offset_of!(DriverInitializationData, query_adapter_info);
+    let asked = |question: u64, status: NtStatus, iommu_caps: u32| {
+        let mut run = Run::told(Told { iommu_caps: 0, ..Told::new(ModeChoice::Passthrough) });
+        run.emit(Event::Ddi(DdiCall {
+            ddi: QUERY as u16,
+            phase: Phase::Returned,
+            reserved: 0,
+            status: status.0,
+            adapter: ADAPTER,
+            reserved2: 0,
+            argument: question,
+        }));
+        run.emit(Event::Mode(Mode {
+            highest_visible: u64::MAX,
+            highest_physical: 0xffff_ffff,
+            logical_adapter: LOGICAL,
+            iommu_caps,
+            domain: 1,
+            mode: ModeChoice::Remapping,
+            reason: ModeReason::StrongestClaimed,
+            refused: 0,
+            reserved: [0; 3],
+        }));
+        run.found()
+    };
+    let (memory, iommu) = (34, 35);
+    assert_eq!(asked(memory, NtStatus::NOT_SUPPORTED, BOTH), [("MODE-002", 0)]);
+    assert_eq!(asked(memory, NtStatus::SUCCESS, BOTH), []);
+    assert_eq!(asked(memory, NtStatus::NOT_SUPPORTED, ISOLATION), []);
+    assert_eq!(asked(iommu, NtStatus::NOT_SUPPORTED, BOTH), []);
 }
 
 /// Shows S-APM-06, S-ACM-03, S-IOC-01, S-ISO-22, S-ISO-23, S-ISO-79, S-ISO-80, S-RHDA-05, S-SHUA-02.

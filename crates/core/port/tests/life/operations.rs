@@ -228,3 +228,19 @@ fn an_allocation_in_system_memory_needs_nothing_from_the_driver() {
         assert_eq!(of_allocation.count(), 0, "{asked:?}");
     }
 }
+
+/// Shows S-AIF-05.
+#[test]
+fn an_allocation_is_one_range_of_a_memory_segment_and_lies_scattered_in_system_memory() {
+    let bytes = 40 * PAGE;
+    let video = Video { allocation_flags: PHYSICALLY, allocation_bytes: bytes, ..Video::default() };
+    let (_, seen) = round(Asked::Off, video);
+    let transfers = seen.iter().filter_map(|seen| match seen.operation {
+        PagingParameters::Transfer(transfer) => Some((transfer, &seen.source)),
+        _ => None,
+    });
+    let [(inwards, frames), (outwards, _)] = transfers.collect::<Vec<_>>()[..] else { panic!("{seen:?}") };
+    // One address and one length are all that is said of the segment.
+    assert_eq!((inwards.transfer_size, inwards.destination), (bytes, outwards.source));
+    assert!(frames.windows(2).any(|pair| pair[1] != pair[0] + 1), "{frames:?}");
+}

@@ -64,6 +64,8 @@ pub(crate) struct Seen {
     pub(crate) view: Option<(Vec<u64>, ViewOwner)>,
     /// Live mappings of the memory manager: those for an MDL, and address descriptor lists.
     pub(crate) mapped: u64,
+    /// The frames of the MDL that a transfer reads from.
+    pub(crate) source: Vec<u64>,
 }
 
 impl Default for Video {
@@ -157,7 +159,13 @@ impl Driver {
         };
         let totals = self.sysmm.statistics();
         let mapped = totals.page_mappings + totals.adls;
-        self.video().seen.lock().expect("unpoisoned").push(Seen { operation, view, mapped });
+        let source = match operation {
+            PagingParameters::Transfer(transfer) if transfer.source.segment_id == 0 => {
+                self.sysmm.platform().driver.pages(transfer.source.segment_address_or_mdl)
+            }
+            _ => Vec::new(),
+        };
+        self.video().seen.lock().expect("unpoisoned").push(Seen { operation, view, mapped, source });
     }
 }
 

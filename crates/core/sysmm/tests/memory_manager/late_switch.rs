@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use dxgk_abi::NtStatus;
+use dxgk_abi::bugcheck::SysMmFatalError;
 use dxgk_abi::callback::{ArgCbFreeAdl, ArgCbFreePagesFromMdl};
+use dxgk_abi::{BugCheck, NtStatus};
 use dxgk_event::{MappingStep, ModeChoice, ObjectKind};
 use dxgk_hw::{DomainOps, LogicalAddr};
 use dxgk_sysmm::{Addressing, CallError};
@@ -64,12 +65,30 @@ fn a_switch_that_fails_leaves_passthrough_and_nothing_mapped() {
     assert_eq!(run.domain.reachable().len(), 3);
 }
 
-/// Shows S-ISO-20, S-RMP-17.
+/// Shows S-B1E4-02, S-B1E4-03, S-B1E4-11, S-ISO-20.
 #[test]
-fn a_mode_is_not_left_again_and_remapping_cannot_come_late() {
-    let run = Run::new(Kind::Isolation);
+fn an_iommu_that_is_on_is_neither_turned_on_again_nor_off() {
+    let fatal = |reason: SysMmFatalError| {
+        Err(CallError::BugCheck {
+            code: BugCheck::VIDEO_DXGKRNL_SYSMM_FATAL_ERROR,
+            parameters: [reason.0, 0, 0, 0],
+        })
+    };
+    for kind in [Kind::Isolation, Kind::Remapping] {
+        let run = Run::new(kind);
+        let (mode, before) = (run.sysmm.mode(run.logical), run.sysmm.statistics());
+        let off = run.sysmm.set_mode(run.logical, Addressing::Passthrough);
+        assert_eq!(off, fatal(SysMmFatalError::IOMMU_DISABLED_FOR_INVALID_REASON), "{kind:?}");
+        let on = run.sysmm.set_mode(run.logical, run.isolation());
+        assert_eq!(on, fatal(SysMmFatalError::IOMMU_ENABLED_FOR_INVALID_REASON), "{kind:?}");
+        assert_eq!((run.sysmm.mode(run.logical), run.sysmm.statistics()), (mode, before), "{kind:?}");
+    }
+}
+
+/// Shows S-RMP-17.
+#[test]
+fn remapping_cannot_come_late() {
     let refused = Err(CallError::Status(NtStatus::INVALID_DEVICE_STATE));
-    assert_eq!(run.sysmm.set_mode(run.logical, Addressing::Passthrough), refused);
     let run = Run::new(Kind::Passthrough);
     run.sysmm.allocate_pages_for_mdl(&CALLER, run.lead, &pages_args(4096)).expect("room");
     let remapping = Addressing::Remapping {

@@ -153,6 +153,31 @@ fn any_linked_adapter_will_do_at_creation_and_no_open_may_follow() {
     }
 }
 
+/// Shows S-OPOA-06.
+#[test]
+fn one_open_by_any_linked_adapter_counts_for_all_of_them() {
+    let run = Run::new(Kind::Remapping);
+    for adapter in [run.linked, run.lead] {
+        let made =
+            run.sysmm.create_physical_memory_object(&CALLER, &mdl_object(Handle::NULL, PAGE)).expect("room");
+        let open = |adapter| {
+            let args = ArgCbOpenPhysicalMemoryObject {
+                physical_memory_object: made.physical_memory_object,
+                adapter,
+                adapter_memory_object: Handle::NULL,
+            };
+            run.sysmm.open_physical_memory_object(&CALLER, &args)
+        };
+        let opened = open(adapter).expect("free to open");
+        let before = run.domain.reachable().len();
+        run.sysmm.allocate_adl(&CALLER, &adl_args(opened, 0, PAGE)).expect("room");
+        assert_eq!(run.domain.reachable().len(), before + 1, "in the one domain of all of them");
+        for other in [run.lead, run.linked] {
+            assert_eq!(open(other), Err(CallError::Status(NtStatus::ALREADY_REGISTERED)));
+        }
+    }
+}
+
 /// Shows S-MCC-07.
 #[test]
 fn contiguous_memory_holds_what_nobody_wrote() {

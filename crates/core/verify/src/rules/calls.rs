@@ -109,7 +109,7 @@ pub(crate) static MODE_001: Rule = Rule {
 pub(crate) static MODE_002: Rule = Rule {
     id: "MODE-002",
     broken_when: "what the driver says of isolation and remapping in DXGK_IOMMU_CAPS and in DXGK_VIDMMCAPS disagrees, or \
-                  it claims remapping without MapAperture2Supported",
+                  it claims remapping without MapAperture2Supported, or without DXGK_PHYSICAL_MEMORY_CAPS",
     documentation: &["DXGK_IOMMU_CAPS", "DXGK_VIDMMCAPS", "IOMMU DMA remapping"],
     windows: "the pages only expect it; that the start fails is our choice",
     explanation: "IommuIsolationSupported and IommuIsolationRequired (asked before the start) have to be what \
