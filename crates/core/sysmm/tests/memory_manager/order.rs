@@ -9,7 +9,7 @@ use dxgk_sysmm::CallError;
 
 use crate::machine::{CALLER, Kind, Run, adl_args, mdl_object, pages_args};
 
-/// Shows S-APM-01, S-FPM-01, S-APMA-10.
+/// Shows S-APM-01, S-FPM-01, S-APMA-10, S-ISO-51.
 #[test]
 fn pages_go_back_only_after_the_invalidation_has_returned() {
     let run = Run::new(Kind::Isolation);

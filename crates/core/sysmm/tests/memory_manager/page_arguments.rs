@@ -36,7 +36,7 @@ fn flags(flags: Flags, skip_bytes: u64, bytes: u64) -> ArgCbAllocatePagesForMdl 
     ArgCbAllocatePagesForMdl { flags, skip_bytes, ..pages_args(bytes) }
 }
 
-/// Shows S-APM-02, S-APM-04, S-APMA-01, S-APMA-02, S-MPE-01, S-MPE-03.
+/// Shows S-APM-02, S-APM-04, S-APMA-01, S-APMA-02, S-MPE-01, S-MPE-03, S-ISO-51.
 #[test]
 fn pages_come_from_low_address_up_to_high_address_and_from_nowhere_else() {
     for kind in MODES_2_4 {

@@ -76,7 +76,8 @@ fn get_device_information(device: u64, info: u64) -> u32 {
     serve(&call, |port, caller| {
         let mut filled = copy_in_out(info)?;
         let memory = port.sysmm.get_device_information(caller, Handle(device))?;
-        device_information::fill(port, Handle(device), &memory, &mut filled)?;
+        let adapter = port.adapter(Handle(device)).ok_or(INVALID)?;
+        device_information::fill(&adapter, &memory, &mut filled);
         copy_out(info, &filled)?;
         Ok(vec![filled.system_memory_size, filled.highest_physical_address])
     })

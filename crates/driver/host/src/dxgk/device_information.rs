@@ -1,32 +1,24 @@
 //! DXGK_DEVICE_INFO, and the translated resource list in it.
 
+use dxgk_abi::Pointer;
 use dxgk_abi::life::DeviceInfo;
 use dxgk_abi::resources::{CmMemoryFlags, CmPartialResourceDescriptor, CmPortFlags, InterfaceType};
-use dxgk_abi::{Handle, NtStatus, Pointer};
 use dxgk_hw::{Bar, BarKind, NoRoom, PciFunction};
-use dxgk_sysmm::CallError;
 use dxgk_sysmm::callbacks::DeviceMemory;
 use zerocopy::IntoBytes;
 
-use super::state::PortState;
+use super::state::AdapterState;
 use crate::guarded;
 use crate::kernel::Kernel;
 
 /// Fills the structure for an adapter.
-pub(super) fn fill(
-    port: &PortState,
-    device: Handle,
-    memory: &DeviceMemory,
-    info: &mut DeviceInfo,
-) -> Result<(), CallError> {
-    let adapter = port.adapter(device).ok_or(CallError::Status(NtStatus::INVALID_PARAMETER))?;
+pub(super) fn fill(adapter: &AdapterState, memory: &DeviceMemory, info: &mut DeviceInfo) {
     info.miniport_device_context = Pointer(adapter.context);
     info.physical_device_object = Pointer(adapter.device_object);
     info.device_registry_path = adapter.registry_path;
     info.translated_resource_list = Pointer(adapter.resources);
     info.system_memory_size = memory.system_memory_size;
     info.highest_physical_address = memory.highest_physical_address.get();
-    Ok(())
 }
 
 /// Lays out a device's CM_RESOURCE_LIST in driver memory; its address.
@@ -69,10 +61,44 @@ fn descriptor(bar: &Bar) -> CmPartialResourceDescriptor {
 
 #[cfg(test)]
 mod tests {
-    use super::resource_list;
+    use std::sync::Arc;
+
+    use super::{fill, resource_list};
+    use crate::dxgk::state::AdapterState;
+    use crate::dxgk::tests::Nothing;
+    use dxgk_abi::Pointer;
+    use dxgk_abi::kernel::UnicodeString;
+    use dxgk_abi::life::DeviceInfo;
     use dxgk_abi::resources::CmResourceList;
     use dxgk_hw::{Bar, BarKind, PhysAddr};
+    use dxgk_port::vidmm::Fences;
+    use dxgk_sysmm::callbacks::DeviceMemory;
     use zerocopy::FromBytes;
+
+    /// Shows S-DVI-01, S-DVI-02, S-DVI-03, S-DVI-04, S-GDI-01.
+    #[test]
+    fn each_member_is_the_adapters_own() {
+        let adapter = AdapterState {
+            number: 0,
+            function: Arc::new(Nothing),
+            device_object: 0x1000,
+            context: 0x2000,
+            resources: 0x3000,
+            registry_path: UnicodeString { length: 8, maximum_length: 10, ..UnicodeString::default() },
+            interrupts_on: false,
+            dpc_queued: false,
+            fences: Fences::default(),
+        };
+        let highest_physical_address = PhysAddr::new(0x1_7fff_ffff);
+        let memory = DeviceMemory { system_memory_size: 6 << 30, highest_physical_address };
+        let mut info = DeviceInfo::default();
+        fill(&adapter, &memory, &mut info);
+        assert_eq!(info.physical_device_object, Pointer(0x1000));
+        assert_eq!(info.miniport_device_context, Pointer(0x2000));
+        assert_eq!(info.translated_resource_list, Pointer(0x3000));
+        assert_eq!(info.device_registry_path, adapter.registry_path);
+        assert_eq!((info.system_memory_size, info.highest_physical_address), (6 << 30, 0x1_7fff_ffff));
+    }
 
     #[test]
     fn the_list_has_the_layout_of_the_header() {

@@ -28,7 +28,7 @@ const REQUESTER: RequesterId = RequesterId::new(0, 3, 0);
 const SERVICE: &str = "tested";
 
 /// A function without registers.
-struct Nothing;
+pub(super) struct Nothing;
 
 impl PciFunction for Nothing {
     fn requester(&self) -> RequesterId {
