@@ -4,6 +4,7 @@ use crate::SysMm;
 use crate::objects::Entry;
 use crate::pages::PageCounts;
 use crate::platform::Platform;
+use crate::save_area::{PinState, SaveArea};
 
 /// What exists at the moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -20,6 +21,10 @@ pub struct Statistics {
     pub adls: u64,
     /// CPU views of physical memory objects.
     pub views: u64,
+    /// Pinned save areas.
+    pub pins: u64,
+    /// CPU views of save areas.
+    pub save_views: u64,
     /// Maps of registers and ports.
     pub register_maps: u64,
     /// Over all domains: pages with an entry (isolation), or logical pages handed out, guards included (remapping).
@@ -48,6 +53,9 @@ impl<P: Platform> SysMm<P> {
         }
         totals.adls = records.adls.len() as u64;
         totals.views = records.views.len() as u64;
+        totals.save_views = records.save_views.len() as u64;
+        let pinned = |area: &&SaveArea<P>| matches!(area.pin, PinState::Pinned(_));
+        totals.pins = records.save_areas.values().filter(pinned).count() as u64;
         totals.register_maps = records.registers.values().map(|maps| maps.len() as u64).sum();
         totals.mapped_pages = records.logical.iter().map(|adapter| adapter.domain.mapped_pages()).sum();
         totals

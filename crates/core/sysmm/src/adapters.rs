@@ -15,6 +15,7 @@ use crate::handles::HandleKind;
 use crate::objects::{Adapter, Entry, LogicalAdapter, PageMapping, Settled};
 use crate::platform::Platform;
 use crate::record::ObjectNote;
+use crate::save_area::PinState;
 
 /// A logical adapter: one physical adapter, or a chain of linked ones. Numbers are not used again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
@@ -171,7 +172,7 @@ impl<P: Platform> SysMm<P> {
     /// # Errors
     /// STATUS_INVALID_PARAMETER when it does not exist; STATUS_INVALID_DEVICE_STATE while it has adapters.
     pub fn remove_logical_adapter(&self, logical: LogicalAdapterId) -> Result<u64, CallError> {
-        let mut records = self.records.lock();
+        let records = self.records.lock();
         let in_use = records
             .handles
             .iter()
@@ -179,6 +180,9 @@ impl<P: Platform> SysMm<P> {
         if in_use {
             return Err(NtStatus::INVALID_DEVICE_STATE.into());
         }
+        drop(records);
+        self.release_ranges(logical.0);
+        let mut records = self.records.lock();
         match records.logical.get_mut(logical.0 as usize) {
             Some(adapter) if !adapter.removed => {
                 adapter.removed = true;
@@ -199,6 +203,15 @@ impl<P: Platform> SysMm<P> {
             }
             let adls = records.adls.iter().filter(|(_, adl)| Some(adl.adapter) == owner);
             leaks.extend(adls.map(|(at, adl)| Leak::new(&adl.note(*at), false)));
+            let views = records.save_views.iter().filter(|(_, view)| Some(view.adapter) == owner);
+            leaks.extend(views.map(|(base, view)| Leak::new(&view.note(*base), false)));
+            for ((_, index), area) in &records.save_areas {
+                if let PinState::Pinned(pin) = &area.pin
+                    && Some(pin.adapter) == owner
+                {
+                    leaks.push(Leak::new(&pin.note(area.owner.handle, *index), false));
+                }
+            }
         }
         let views = records.views.iter().filter(|(_, view)| view.adapter == owner);
         leaks.extend(views.map(|(base, view)| Leak::new(&view.note(*base), false)));
@@ -227,6 +240,7 @@ impl<P: Platform> SysMm<P> {
         }
         self.reclaim_views(owner);
         if let Some(number) = owner {
+            self.reclaim_save_areas(number);
             self.reclaim_adls(number);
             self.reclaim_page_mappings(number);
         }

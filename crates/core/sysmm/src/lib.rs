@@ -37,7 +37,9 @@ mod platform;
 pub mod policy;
 mod random;
 mod record;
+mod reserved;
 mod runs;
+mod save_area;
 mod switch;
 
 use alloc::sync::Arc;
@@ -54,6 +56,8 @@ pub use low_resources::{Allocation, LowResources};
 pub use pages::PageDatabase;
 pub use platform::Platform;
 pub use policy::Policy;
+pub use reserved::RangeRefused;
+pub use save_area::SaveRefusal;
 pub use switch::Addressing;
 
 /// The memory manager of one machine.

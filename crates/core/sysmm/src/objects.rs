@@ -19,6 +19,8 @@ use crate::handles::{HandleError, HandleKind, HandleTable};
 use crate::low_resources::LowResources;
 use crate::platform::Platform;
 use crate::record::ObjectNote;
+use crate::reserved::Reserved;
+use crate::save_area::{SaveArea, SaveKey, SaveRefusal, SaveView};
 
 /// A physical adapter.
 pub(crate) struct Adapter {
@@ -149,6 +151,11 @@ pub(crate) struct Records<P: Platform> {
     pub(crate) views: BTreeMap<u64, View>,
     /// By mapped address or first port; the same ports may be mapped several times.
     pub(crate) registers: BTreeMap<u64, Vec<RegisterMap>>,
+    pub(crate) save_areas: BTreeMap<SaveKey, SaveArea<P>>,
+    /// By base address.
+    pub(crate) save_views: BTreeMap<u64, SaveView>,
+    pub(crate) save_refusal: SaveRefusal,
+    pub(crate) reserved: Vec<Reserved<P>>,
 }
 
 /// An adapter that may be worked for.
@@ -182,6 +189,10 @@ impl<P: Platform> Records<P> {
             adls: BTreeMap::new(),
             views: BTreeMap::new(),
             registers: BTreeMap::new(),
+            save_areas: BTreeMap::new(),
+            save_views: BTreeMap::new(),
+            save_refusal: SaveRefusal::None,
+            reserved: Vec::new(),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::error::CallError;
 use crate::logical::LogicalSpace;
 use crate::objects::{Entry, Records};
 use crate::platform::Platform;
+use crate::save_area::PinState;
 
 /// The mode that a logical adapter is put into, and what it takes.
 #[derive(Clone)]
@@ -124,7 +125,18 @@ fn reachable<P: Platform>(records: &mut Records<P>, logical: u32) -> impl Iterat
         .values_mut()
         .filter(move |adl| adl.logical == logical)
         .map(|adl| (adl.object, Arc::clone(&adl.runs), adl.list, &mut adl.placement));
-    pages.chain(adls)
+    let pins = records.save_areas.iter_mut().filter_map(move |(key, area)| match &mut area.pin {
+        PinState::Pinned(pin) if key.0 == logical => {
+            Some((pin.object, Arc::clone(&pin.runs), pin.list, &mut pin.placement))
+        }
+        _ => None,
+    });
+    let ranges = records
+        .reserved
+        .iter_mut()
+        .filter(move |it| it.logical == logical)
+        .map(|it| (it.object, Arc::clone(&it.runs), it.list, &mut it.placement));
+    pages.chain(adls).chain(pins).chain(ranges)
 }
 
 fn map_all<P: Platform>(records: &mut Records<P>, logical: u32, domain: &Domain<P>) -> Result<(), CallError> {

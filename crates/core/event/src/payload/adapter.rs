@@ -87,6 +87,10 @@ wire! {
         AttachFailed = 12,
         /// The driver claims remapping, and the registry opts its device out.
         OptedOut = 13,
+        /// A save area that cannot be had was reported: the start was refused.
+        SaveAreaRefused = 14,
+        /// A reserved range that cannot be right was reported: the start was refused.
+        ReservedRangeRefused = 15,
     }
 }
 
@@ -111,5 +115,51 @@ wire! {
         pub refused: u8,
         /// Padding.
         pub reserved: [u8; 3],
+    }
+}
+
+wire! {
+    /// What a driver claims of the machine's memory.
+    pub enum ClaimKind {
+        /// A save area: FRAMEBUFFERSAVESIZE.
+        SaveArea = 0,
+        /// A range of HARDWARERESERVEDRANGES.
+        ReservedRange = 1,
+        /// What a segment with PopulatedFromSystemMemory is populated from.
+        Segment = 2,
+    }
+}
+
+wire! {
+    /// What became of a claim.
+    pub enum ClaimOutcome {
+        /// It was granted.
+        Granted = 0,
+        /// It is not of whole pages, empty, or beyond the address space.
+        Malformed = 1,
+        /// It meets memory of the memory manager.
+        InUse = 2,
+        /// There is no commit, or no table page, for it.
+        NoRoom = 3,
+    }
+}
+
+wire! {
+    /// The driver claimed memory, in its answer to a query after the start.
+    pub struct MemoryClaim {
+        /// First byte of a range; 0 for a save area.
+        pub base: u64,
+        /// Bytes.
+        pub bytes: u64,
+        /// Logical adapter.
+        pub logical_adapter: u32,
+        /// Index of the physical adapter in its chain, of the range in the answer, or the segment's number.
+        pub index: u32,
+        /// What is claimed.
+        pub kind: ClaimKind,
+        /// What became of it.
+        pub outcome: ClaimOutcome,
+        /// Padding.
+        pub reserved: [u8; 6],
     }
 }

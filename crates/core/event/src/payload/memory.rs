@@ -39,6 +39,10 @@ wire! {
         MmMemory = 14,
         /// A mapping from MmMapIoSpace and the like.
         MmMapping = 15,
+        /// A CPU view of a save area, made by MapFrameBufferPointer.
+        SaveView = 16,
+        /// A range that is an adapter's hardware's, reported by its driver.
+        ReservedRange = 17,
     }
 }
 

@@ -30,7 +30,9 @@ mod driver;
 mod memory;
 mod text;
 
-pub use adapter::{Adapter, Mode, ModeChoice, ModeReason, ResourceRange};
+pub use adapter::{
+    Adapter, ClaimKind, ClaimOutcome, MemoryClaim, Mode, ModeChoice, ModeReason, ResourceRange,
+};
 pub use device::{DmaTransfer, Doorbell, Fault, FaultReason, RegisterAccess};
 pub use driver::{
     BugCheck, Callback, DdiCall, Failure, FailureKind, Import, Log, Misuse, MisuseKind, ModuleLoaded, Phase,
@@ -114,4 +116,6 @@ events! {
     MdlState(MdlState) = 20,
     /// The run's traps, at its end.
     Tally(Tally) = 21,
+    /// The driver claimed memory.
+    MemoryClaim(MemoryClaim) = 22,
 }

@@ -51,6 +51,26 @@ fn device_pages<P: Platform>(placement: &Placement<P>, list: &[PageRun]) -> Vec<
     }
 }
 
+/// The form of an ADL for what is mapped: the contiguous one when it is wanted and the numbers are one run. `make` is given
+/// it, whether it is contiguous, and the first number; `None` for a list of nothing.
+pub(super) fn adl_shape<P: Platform, T>(
+    placement: &Placement<P>,
+    list: &[PageRun],
+    contiguous: bool,
+    make: impl FnOnce(AdlShape<'_>, bool, u64) -> Option<T>,
+) -> Option<T> {
+    let numbers = device_pages(placement, list);
+    let first = numbers.first().map(|(base, _)| *base)?;
+    match numbers.as_slice() {
+        [(base, pages)] if contiguous => {
+            // Who asks for an ADL has checked that the count fits.
+            let pages = u32::try_from(*pages).unwrap_or(u32::MAX);
+            make(AdlShape::Contiguous { base: *base, pages }, true, first)
+        }
+        numbers => make(AdlShape::Pages(numbers), false, first),
+    }
+}
+
 impl<P: Platform> Records<P> {
     fn reserve_adl(&mut self, args: &ArgCbAllocateAdl) -> Result<Wanted<P>, CallError> {
         let opened = self.live_adapter_memory(args.adapter_memory_object)?;
@@ -129,17 +149,11 @@ impl<P: Platform> SysMm<P> {
         let object = self.object_number();
         let list = self.note_list(&wanted.runs);
         let lay_out = |placement: &Placement<P>| {
-            let numbers = device_pages(placement, &wanted.runs);
-            let shape = match numbers.as_slice() {
-                [(base, pages)] if args.flags.intersects(CONTIGUOUS) => {
-                    // The count was checked to fit when the ADL was asked for.
-                    AdlShape::Contiguous { base: *base, pages: u32::try_from(*pages).unwrap_or(u32::MAX) }
-                }
-                numbers => AdlShape::Pages(numbers),
-            };
-            let first = numbers.first().map(|(base, _)| *base)?;
-            let adl = self.driver().build_adl(shape).ok()?;
-            Some(AllocatedAdl { adl, contiguous: matches!(shape, AdlShape::Contiguous { .. }), first })
+            let contiguous = args.flags.intersects(CONTIGUOUS);
+            adl_shape(placement, &wanted.runs, contiguous, |shape, contiguous, first| {
+                let adl = self.driver().build_adl(shape).ok()?;
+                Some(AllocatedAdl { adl, contiguous, first })
+            })
         };
         self.map_and_enter(
             &wanted.place,

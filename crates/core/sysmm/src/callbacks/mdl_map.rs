@@ -45,7 +45,8 @@ fn checked_page_count(mdl: &Mdl) -> Result<u64, CallError> {
 }
 
 impl<P: Platform> Records<P> {
-    fn lead_place_2_4(&self, handle: Handle) -> Result<Place<P>, CallError> {
+    /// As `place_2_4`, for callbacks that want the lead adapter's handle.
+    pub(super) fn lead_place_2_4(&self, handle: Handle) -> Result<Place<P>, CallError> {
         let place = self.lead_place(handle)?;
         if place.domain.is_remapping() { Err(NtStatus::NOT_SUPPORTED.into()) } else { Ok(place) }
     }

@@ -27,6 +27,7 @@ mod mdl_map;
 mod pages_for_mdl;
 mod physical_object;
 mod registers;
+mod save_area;
 mod view;
 
 use alloc::sync::Arc;
@@ -47,6 +48,7 @@ pub use device_information::DeviceMemory;
 pub use pages_for_mdl::PagesForMdl;
 pub use physical_object::CreatedPhysicalMemory;
 pub use registers::MapMemoryArgs;
+pub use save_area::MappedSaveArea;
 pub use view::MappedView;
 
 /// Who calls.

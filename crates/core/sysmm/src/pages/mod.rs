@@ -36,7 +36,7 @@ pub struct PageCounts {
     pub total: u64,
     /// Nobody's, those in the cache of large pages included.
     pub free: u64,
-    /// Never handed out (page 0).
+    /// Never handed out: page 0, and what firmware set aside.
     pub reserved: u64,
     /// Of the memory manager's objects.
     pub driver: u64,
@@ -108,6 +108,55 @@ impl<P: Platform> PageDatabase<P> {
             self.fill(&runs, pattern);
         }
         Ok(runs)
+    }
+
+    /// Promises `pages` pages: a commit charge. They stay free, but nobody else is given them.
+    ///
+    /// # Errors
+    /// [`OutOfPages`]: there are not so many free pages that are not promised yet.
+    pub(crate) fn charge(&self, pages: u64) -> Result<(), OutOfPages> {
+        let mut store = self.store.lock();
+        if pages > store.uncharged() || self.low.refuses(Allocation::Commit) {
+            return Err(OutOfPages);
+        }
+        store.charged += pages;
+        Ok(())
+    }
+
+    /// Takes back a promise of pages that were not taken.
+    pub(crate) fn uncharge(&self, pages: u64) {
+        let mut store = self.store.lock();
+        store.charged = store.charged.saturating_sub(pages);
+    }
+
+    /// As [`allocate`](Self::allocate), from pages that were promised to the caller.
+    pub(crate) fn allocate_charged(
+        &self,
+        request: &PageRequest,
+        owner: PageOwner,
+    ) -> Result<Vec<PageRun>, OutOfPages> {
+        if request.pages == 0 || self.low.refuses(Allocation::Pages) {
+            return Err(OutOfPages);
+        }
+        let mut store = self.store.lock();
+        let runs = store.select_charged(request, self.scatter, owner.into()).ok_or(OutOfPages)?;
+        drop(store);
+        self.fill(&runs, 0);
+        Ok(runs)
+    }
+
+    /// Sets pages aside for good, as firmware does before there is a memory manager: nobody is given them, and a range of
+    /// them may be reported as an adapter's own. Their contents are unspecified.
+    ///
+    /// # Errors
+    /// [`OutOfPages`].
+    pub fn set_aside(&self, request: &PageRequest) -> Result<Vec<PageRun>, OutOfPages> {
+        self.store.lock().select(request, self.scatter, PageState::Reserved).ok_or(OutOfPages)
+    }
+
+    /// The first page of the run that the memory manager hands out; `None` when it is no RAM, or set aside.
+    pub(crate) fn first_managed(&self, run: PageRun) -> Option<Pfn> {
+        self.store.lock().first_managed(run)
     }
 
     /// Gives pages of `owner` back. Those that a device still reaches through an MDL map are held until that map has

@@ -19,9 +19,30 @@ pub(super) struct Window {
 }
 
 impl Store {
-    /// Takes pages for the request, or leaves everything as it was. The large pages that are kept whole are broken up
-    /// before a request fails for them.
+    /// Takes pages for the request, or leaves everything as it was. Pages that somebody was charged for are not there.
     pub(super) fn select(
+        &mut self,
+        request: &PageRequest,
+        scatter: Scatter,
+        state: PageState,
+    ) -> Option<Vec<PageRun>> {
+        if request.pages > self.uncharged() { None } else { self.select_any(request, scatter, state) }
+    }
+
+    /// As [`select`](Self::select), from what was charged for before.
+    pub(super) fn select_charged(
+        &mut self,
+        request: &PageRequest,
+        scatter: Scatter,
+        state: PageState,
+    ) -> Option<Vec<PageRun>> {
+        let selected = self.select_any(request, scatter, state)?;
+        self.charged = self.charged.saturating_sub(request.pages);
+        Some(selected)
+    }
+
+    /// The large pages that are kept whole are broken up before a request fails for them.
+    fn select_any(
         &mut self,
         request: &PageRequest,
         scatter: Scatter,

@@ -27,6 +27,8 @@ pub(super) struct Store {
     pub(super) large: BTreeSet<u64>,
     /// Large pages that the cache holds at most.
     pub(super) most_large: u64,
+    /// Free pages that are promised.
+    pub(super) charged: u64,
 }
 
 impl Store {
@@ -42,6 +44,7 @@ impl Store {
             counts: [0; PageState::COUNT],
             large: BTreeSet::new(),
             most_large: large_pages,
+            charged: 0,
         };
         store.count(PageState::Free, total, 0);
         if store.zone_of(0).is_some() {
@@ -55,6 +58,21 @@ impl Store {
         if let Some(count) = self.counts.get_mut(state as usize) {
             *count = (*count + more).saturating_sub(fewer);
         }
+    }
+
+    /// Free pages that are not promised.
+    pub(super) fn uncharged(&self) -> u64 {
+        let of = |state: PageState| self.counts.get(state as usize).copied().unwrap_or(0);
+        (of(PageState::Free) + of(PageState::Cached)).saturating_sub(self.charged)
+    }
+
+    /// The first page of the run that is RAM and not set aside.
+    pub(super) fn first_managed(&self, run: PageRun) -> Option<Pfn> {
+        let (start, end) = (run.start.get(), run.start.get().saturating_add(run.pages));
+        self.zones.iter().find_map(|zone| {
+            let mut inside = start.max(zone.start())..end.min(zone.end());
+            inside.find(|page| zone.state(*page) != PageState::Reserved).map(Pfn::new)
+        })
     }
 
     pub(super) fn zone_of(&self, page: u64) -> Option<usize> {

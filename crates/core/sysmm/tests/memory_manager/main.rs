@@ -15,3 +15,4 @@ mod page_arguments;
 mod page_requests;
 mod refusals;
 mod registers;
+mod save_areas;
