@@ -303,16 +303,16 @@ fn machine(config: &RunConfig, ram: &Arc<Ram>, sink: &Arc<HostSink>) -> Result<M
     builder.build().map_err(|error| RigError::Host(error.to_string()))
 }
 
-/// The frame buffer that firmware would have left: 1024 x 768 in memory that is nobody else's (our choice).
+/// The frame buffer that firmware would have left: 1024 x 768 in memory that it set aside (our choice).
 fn post_display(pages: &Arc<PageDatabase<HostPlatform>>) -> Option<PostDisplay> {
-    use dxgk_sysmm::pages::{Layout, PageOwner, PageRequest};
+    use dxgk_sysmm::pages::{Layout, PageRequest};
     let (width, height) = (1024u32, 768u32);
     let pitch = width * 4;
     let request = PageRequest {
         layout: Layout::Contiguous { align: 256, boundary: 0 },
         ..PageRequest::anywhere(u64::from(pitch * height).div_ceil(dxgk_hw::PAGE_SIZE))
     };
-    let run = pages.allocate(&request, PageOwner::Kernel).ok()?.first().copied()?;
+    let run = pages.set_aside(&request).ok()?.first().copied()?;
     Some(PostDisplay { width, height, pitch, physical: run.start.address().get() })
 }
 

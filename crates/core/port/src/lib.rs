@@ -13,6 +13,7 @@ extern crate alloc;
 mod caps;
 mod enable;
 mod life;
+mod memory_claims;
 mod miniport;
 pub mod mode;
 pub mod opt_in;

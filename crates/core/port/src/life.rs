@@ -330,12 +330,7 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             return self.refuse_start(logical, ModeReason::RequiredByDriver);
         }
         if claims_isolation(&logical.claims, started) && !display_only {
-            for index in (0u32..).take(logical.adapters.len()) {
-                caps::save_area(self.miniport, device, index).map_err(stopped)?;
-            }
-            if self.miniport.hardware_reserved_ranges(device) == Err(DdiError::Stopped) {
-                return Err(Halt::Stopped);
-            }
+            self.take_memory_claims(logical, device)?;
         }
         if logical.choice.mode == ModeChoice::Isolation && !logical.enabled() {
             self.attach_late(logical, device, required)
@@ -426,6 +421,10 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             if outcome == Err(DdiError::Stopped) {
                 return Err(Halt::Stopped);
             }
+        }
+        if let Some(lead) = logical.adapters.first() {
+            // The handle is ours; what the driver still has pinned goes with the adapter.
+            let _ = self.sysmm.drop_save_areas(lead.identity.handle);
         }
         Ok(())
     }

@@ -77,7 +77,9 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             refused = refused.or(answer);
         }
         // VidMm maps what a segment is populated from before the attach; under remapping it has logical addresses.
-        if self.sysmm.mode(logical.id) != ModeChoice::Remapping && logical.choice.mode == ModeChoice::Isolation {
+        if self.sysmm.mode(logical.id) != ModeChoice::Remapping
+            && logical.choice.mode == ModeChoice::Isolation
+        {
             for segment in self.segments(logical, device)? {
                 if segment.flags.contains(SegmentFlags::POPULATED_FROM_SYSTEM_MEMORY) {
                     let range = (segment.physical, segment.bytes);

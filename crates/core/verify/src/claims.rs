@@ -6,8 +6,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem::offset_of;
 
-use dxgk_abi::DxgkrnlInterface;
 use dxgk_abi::mdl::PAGE_SIZE;
+use dxgk_abi::{DxgkrnlInterface, NtStatus};
 use dxgk_event::{ClaimKind, ClaimOutcome, MemoryClaim};
 
 use crate::calls::Call;
@@ -70,12 +70,16 @@ impl Verifier {
             offset_of!(DxgkrnlInterface, pin_frame_buffer_for_save),
             offset_of!(DxgkrnlInterface, pin_frame_buffer_for_save2),
         ];
-        if !pins.contains(&call.slot()) || call.callback.unimplemented != 0 || call.status().is_success() {
+        if !pins.contains(&call.slot())
+            || call.callback.unimplemented != 0
+            || call.status() != NtStatus::INVALID_PARAMETER
+        {
             return false;
         }
         let [index, size, ..] = call.words;
         let logical = self.adapters.logical(call.callback.adapter);
-        let area = logical.zip(u32::try_from(index).ok()).and_then(|key| self.save_areas.0.get(&key)).copied();
+        let area =
+            logical.zip(u32::try_from(index).ok()).and_then(|key| self.save_areas.0.get(&key)).copied();
         let maximum = area.unwrap_or(0);
         let message = if !size.is_multiple_of(PAGE_SIZE) {
             format!("was asked to pin {size:#x} bytes of the save area, which is no multiple of a page")

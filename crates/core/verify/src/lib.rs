@@ -18,6 +18,7 @@ extern crate alloc;
 
 mod adapters;
 mod calls;
+mod claims;
 mod dma;
 mod exclusive;
 mod finding;
@@ -53,6 +54,7 @@ pub use modules::{Module, Modules};
 pub use rules::{RULES, Rule};
 
 use adapters::Adapters;
+use claims::SaveAreas;
 use exclusive::Exclusive;
 use finding::Findings;
 use lists::PageLists;
@@ -108,6 +110,7 @@ pub struct Verifier {
     mapped_mdls: MappedMdls,
     /// Logical adapters whose driver did not answer PHYSICAL_MEMORY_CAPS.
     without_memory_caps: BTreeSet<u32>,
+    save_areas: SaveAreas,
     /// Imports that a driver with isolation support does not have.
     bypassing: Vec<&'static str>,
     /// The scenario's step that is under way.
@@ -139,6 +142,7 @@ impl Verifier {
                 self.adapters.added(adapter);
                 self.mappings.add_space(adapter.logical_adapter);
             }
+            Event::MemoryClaim(claim) => self.judge_claim(claim, &moment),
             Event::Mode(mode) => self.judge_claims(mode, moment),
             Event::Object(object) if object.step == ObjectStep::Created => {
                 self.object_created(object, moment.with_stack(stamp, lists), lists);

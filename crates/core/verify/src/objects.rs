@@ -30,7 +30,14 @@ pub(crate) struct Known {
 
 /// What the memory callbacks make, and the driver must give back.
 pub(crate) fn of_callbacks(kind: ObjectKind) -> bool {
-    !matches!(kind, ObjectKind::Pool | ObjectKind::Mdl | ObjectKind::MmMemory | ObjectKind::MmMapping)
+    !matches!(
+        kind,
+        ObjectKind::Pool
+            | ObjectKind::Mdl
+            | ObjectKind::MmMemory
+            | ObjectKind::MmMapping
+            | ObjectKind::ReservedRange
+    )
 }
 
 /// Whether the driver reaches it at `va`, `bytes` long.
@@ -43,6 +50,7 @@ fn mapped_at_address(kind: ObjectKind) -> bool {
             | ObjectKind::KernelView
             | ObjectKind::UserView
             | ObjectKind::ContiguousMemory
+            | ObjectKind::SaveView
     )
 }
 

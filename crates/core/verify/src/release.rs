@@ -39,6 +39,8 @@ enum Named {
     Base(usize),
     /// The address of a map, and its size.
     BaseAndSize(usize, usize),
+    /// The index of an adapter in its chain: the port calls what it pinned by the lead's handle plus it.
+    Index(usize),
 }
 
 const VERBS: &[Verb] = &[
@@ -98,15 +100,30 @@ const VERBS: &[Verb] = &[
         named: Named::Handle(1),
         along: None,
     },
+    Verb {
+        slot: offset_of!(DxgkrnlInterface, unpin_frame_buffer_for_save),
+        name: "DxgkCbUnpinFrameBufferForSave",
+        kinds: &[ObjectKind::Pin],
+        named: Named::Index(0),
+        along: None,
+    },
+    Verb {
+        slot: offset_of!(DxgkrnlInterface, unmap_frame_buffer_pointer),
+        name: "DxgkCbUnmapFrameBufferPointer",
+        kinds: &[ObjectKind::SaveView],
+        named: Named::Base(1),
+        along: None,
+    },
 ];
 
 impl Verb {
-    /// What the call names, and the size it says.
-    fn named(&self, words: &[u64; 6]) -> (u64, Option<u64>) {
+    /// What the call names, and the size it says. `adapter` is the handle of the adapter that the call is about.
+    fn named(&self, words: &[u64; 6], adapter: u64) -> (u64, Option<u64>) {
         let word = |index: usize| words.get(index).copied().unwrap_or_default();
         match self.named {
             Named::Handle(handle) => (word(handle), None),
             Named::Base(base) => (word(base), None),
+            Named::Index(index) => (adapter.wrapping_add(word(index)), None),
             Named::BaseAndSize(base, size) => (word(base), Some(word(size))),
         }
     }
@@ -124,7 +141,8 @@ impl Verifier {
     pub(crate) fn judge_release(&mut self, call: &Call<'_>) -> bool {
         let Some(verb) = VERBS.iter().find(|verb| verb.slot == call.slot()) else { return false };
         let (callback, words, moment) = (call.callback, &call.words, &call.moment);
-        let (named, size) = verb.named(words);
+        let adapter = self.adapters.get(callback.adapter).map_or(0, |adapter| adapter.handle);
+        let (named, size) = verb.named(words, adapter);
         // Null is no handle that was ever given out; a slot without an implementation decides nothing.
         if named == 0 || callback.unimplemented != 0 {
             return false;
@@ -206,7 +224,7 @@ impl Verifier {
 
     /// The live map that an address lies in without being its base, or whose size is another.
     fn misfit(&self, verb: &Verb, named: u64, size: Option<u64>) -> Option<&Known> {
-        if matches!(verb.named, Named::Handle(_)) {
+        if matches!(verb.named, Named::Handle(_) | Named::Index(_)) {
             return None;
         }
         let known = self.objects.at_address(named, verb.kinds)?;

@@ -27,6 +27,8 @@ pub(crate) fn kind_name(kind: ObjectKind) -> &'static str {
         ObjectKind::Mdl => "MDL of the driver's own",
         ObjectKind::MmMemory => "memory from an Mm routine",
         ObjectKind::MmMapping => "mapping from an Mm routine",
+        ObjectKind::SaveView => "CPU view of a save area (MapFrameBufferPointer)",
+        ObjectKind::ReservedRange => "hardware reserved range",
     }
 }
 
@@ -42,6 +44,8 @@ pub(crate) fn giving_back(kind: ObjectKind) -> &'static str {
         ObjectKind::RegisterMap | ObjectKind::UserRegisterMap | ObjectKind::PortMap => "DxgkCbUnmapMemory",
         ObjectKind::KernelView | ObjectKind::UserView => "DxgkCbUnmapPhysicalMemory",
         ObjectKind::Pin => "DxgkCbUnpinFrameBufferForSave",
+        ObjectKind::SaveView => "DxgkCbUnmapFrameBufferPointer",
+        ObjectKind::ReservedRange => "nothing: it is the hardware's",
         ObjectKind::Pool | ObjectKind::Mdl | ObjectKind::MmMemory | ObjectKind::MmMapping => {
             "the routine that belongs to its allocation"
         }
@@ -79,6 +83,7 @@ pub(crate) fn describe(known: &Known) -> String {
         | ObjectKind::UserRegisterMap
         | ObjectKind::KernelView
         | ObjectKind::UserView
+        | ObjectKind::SaveView
         | ObjectKind::Adl => format!("{kind} of {:#x} bytes at {handle:#x}", object.bytes),
         _ => format!("{kind} of {:#x} bytes, handle {handle:#x}", object.bytes),
     }

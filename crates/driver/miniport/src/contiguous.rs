@@ -31,7 +31,7 @@ impl Drop for Release<'_> {
 #[derive(Debug)]
 pub struct ContiguousMemory<'a> {
     memory: Memory,
-    release: Release<'a>,
+    _release: Release<'a>,
 }
 
 impl<'a> ContiguousMemory<'a> {
@@ -50,7 +50,7 @@ impl<'a> ContiguousMemory<'a> {
         };
         let memory = adapter.callbacks().contiguous(&mut argument)?;
         let argument = ArgCbFreeContiguousMemory { memory_handle: argument.memory_handle };
-        Ok(Self { memory, release: Release { adapter, argument } })
+        Ok(Self { memory, _release: Release { adapter, argument } })
     }
 
     /// The address for the device of the byte at `offset`: its physical address (`MmGetPhysicalAddress`), which is right in

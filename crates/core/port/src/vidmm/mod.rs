@@ -21,5 +21,5 @@ pub use ddi::{Allocation, FenceOutcome, SegmentAnswer, SegmentQuery, StandardAll
 pub use fences::Fences;
 pub use handles::{AllocationHandles, DriverData};
 pub use round::Done;
-pub(crate) use round::{Adapter, Caps, round};
+pub(crate) use round::{Adapter, Caps, reported_segments, round};
 pub use segments::{Segment, Segments};

@@ -82,18 +82,30 @@ pub(crate) fn round<P: Platform>(adapter: &Adapter<'_>, sysmm: &SysMm<P>) -> Ddi
         // Only a forced run gets here: such a driver cannot be told which pages its device must use.
         return Err(DdiError::Absent);
     }
-    let query = SegmentQuery::of(adapter.caps.wddm);
-    let answer = match adapter.ddis.query_segments(adapter.device, query) {
+    let segments = reported_segments(adapter.ddis, adapter.device, adapter.caps)?;
+    let ddis = adapter.ddis;
+    let device = ddis.create_device(adapter.device, CreateDeviceFlags::SYSTEM_DEVICE)?;
+    let within = with_context(adapter, sysmm, &segments, device);
+    undo(within, || ddis.destroy_device(adapter.device, device))
+}
+
+/// What the driver says of its segments. [`DdiError::Absent`] for one that answers no question about them.
+///
+/// # Errors
+/// The driver's, or STATUS_INVALID_PARAMETER for an answer that cannot be right.
+pub(crate) fn reported_segments(
+    ddis: &dyn VideoMemory,
+    device: DeviceContext,
+    caps: Caps,
+) -> DdiResult<Segments> {
+    let query = SegmentQuery::of(caps.wddm);
+    let answer = match ddis.query_segments(device, query) {
         Err(DdiError::Failed(NtStatus::NOT_SUPPORTED | NtStatus::NOT_IMPLEMENTED)) => {
             return Err(DdiError::Absent);
         }
         answer => answer?,
     };
-    let segments = Segments::parse(query, &answer).ok_or(DdiError::Failed(NtStatus::INVALID_PARAMETER))?;
-    let ddis = adapter.ddis;
-    let device = ddis.create_device(adapter.device, CreateDeviceFlags::SYSTEM_DEVICE)?;
-    let within = with_context(adapter, sysmm, &segments, device);
-    undo(within, || ddis.destroy_device(adapter.device, device))
+    Segments::parse(query, &answer).ok_or(DdiError::Failed(NtStatus::INVALID_PARAMETER))
 }
 
 /// After `within`, whatever came of it, `undoing`: except that after a stop no driver code runs.
@@ -416,7 +428,7 @@ mod tests {
 
     #[test]
     fn the_preferred_segment_is_taken_where_it_is_allowed() {
-        let segment = |id| Segment { id, flags: SegmentFlags(0), base: 0, bytes: PAGE_SIZE };
+        let segment = |id| Segment { id, flags: SegmentFlags(0), base: 0, bytes: PAGE_SIZE, physical: 0 };
         let segments = Segments {
             list: vec![segment(1), segment(2), segment(3)],
             paging_buffer_segment: 0,

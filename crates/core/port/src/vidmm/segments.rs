@@ -27,6 +27,8 @@ pub struct Segment {
     pub base: u64,
     /// Bytes.
     pub bytes: u64,
+    /// Where the processor sees it (`CpuTranslatedAddress`); for one with PopulatedFromSystemMemory, where its memory lies.
+    pub physical: u64,
 }
 
 impl Segment {
@@ -75,21 +77,22 @@ impl SegmentQuery {
     }
 
     fn segment(self, id: u32, bytes: &[u8]) -> Option<Segment> {
-        let (flags, base, bytes) = match self {
+        let (flags, base, bytes, physical) = match self {
             Self::First => {
                 let it = SegmentDescriptor::read_from_bytes(bytes).ok()?;
-                (it.flags, it.base_address, it.size)
+                (it.flags, it.base_address, it.size, it.cpu_translated_address)
             }
             Self::Third => {
                 let it = SegmentDescriptor3::read_from_bytes(bytes).ok()?;
-                (it.flags, it.base_address, it.size)
+                (it.flags, it.base_address, it.size, it.cpu_translated_address)
             }
             Self::Fourth => {
                 let it = SegmentDescriptor4::read_from_bytes(bytes).ok()?;
-                (it.flags, it.base_address, it.size)
+                // A union: the address stands where a CPU host aperture would.
+                (it.flags, it.base_address, it.size, it.cpu_host_aperture.physical_address)
             }
         };
-        Some(Segment { id, flags, base, bytes })
+        Some(Segment { id, flags, base, bytes, physical })
     }
 }
 

@@ -433,6 +433,11 @@ thunk! {
     fn cb_free_pages_from_mdl(adapter: u64, args: u64) -> u32 => free_pages_from_mdl;
     fn cb_allocate_contiguous_memory(adapter: u64, args: u64) -> u32 => isolation::allocate_contiguous_memory;
     fn cb_free_contiguous_memory(adapter: u64, args: u64) -> u32 => isolation::free_contiguous_memory;
+    fn cb_pin_frame_buffer_for_save(adapter: u64, args: u64) -> u32 => isolation::pin_frame_buffer_for_save;
+    fn cb_pin_frame_buffer_for_save2(adapter: u64, args: u64) -> u32 => isolation::pin_frame_buffer_for_save2;
+    fn cb_unpin_frame_buffer_for_save(adapter: u64, args: u64) -> u32 => isolation::unpin_frame_buffer_for_save;
+    fn cb_map_frame_buffer_pointer(adapter: u64, args: u64) -> u32 => isolation::map_frame_buffer_pointer;
+    fn cb_unmap_frame_buffer_pointer(adapter: u64, args: u64) -> u32 => isolation::unmap_frame_buffer_pointer;
     fn cb_map_mdl_to_iommu(adapter: u64, args: u64) -> u32 => map_mdl_to_iommu;
     fn cb_unmap_mdl_from_iommu(adapter: u64, args: u64) => unmap_mdl_from_iommu;
     fn cb_create_physical_memory_object(args: u64) -> u32 => create_physical_memory_object;
@@ -467,6 +472,11 @@ pub(super) fn implemented() -> Vec<(usize, u64)> {
         (slot!(free_pages_from_mdl), cb_free_pages_from_mdl as *const () as u64),
         (slot!(allocate_contiguous_memory), cb_allocate_contiguous_memory as *const () as u64),
         (slot!(free_contiguous_memory), cb_free_contiguous_memory as *const () as u64),
+        (slot!(pin_frame_buffer_for_save), cb_pin_frame_buffer_for_save as *const () as u64),
+        (slot!(pin_frame_buffer_for_save2), cb_pin_frame_buffer_for_save2 as *const () as u64),
+        (slot!(unpin_frame_buffer_for_save), cb_unpin_frame_buffer_for_save as *const () as u64),
+        (slot!(map_frame_buffer_pointer), cb_map_frame_buffer_pointer as *const () as u64),
+        (slot!(unmap_frame_buffer_pointer), cb_unmap_frame_buffer_pointer as *const () as u64),
         (slot!(map_mdl_to_iommu), cb_map_mdl_to_iommu as *const () as u64),
         (slot!(unmap_mdl_from_iommu), cb_unmap_mdl_from_iommu as *const () as u64),
         (slot!(create_physical_memory_object), cb_create_physical_memory_object as *const () as u64),

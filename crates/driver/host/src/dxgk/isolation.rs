@@ -2,7 +2,11 @@
 
 use std::mem::offset_of;
 
-use dxgk_abi::callback::{ArgCbAllocateContiguousMemory, ArgCbFreeContiguousMemory};
+use dxgk_abi::callback::{
+    ArgCbAllocateContiguousMemory, ArgCbFreeContiguousMemory, ArgCbMapFrameBufferPointer,
+    ArgCbPinFrameBufferForSave, ArgCbPinFrameBufferForSave2, ArgCbUnmapFrameBufferPointer,
+    ArgCbUnpinFrameBufferForSave,
+};
 use dxgk_abi::{DxgkrnlInterface, Handle, Pointer};
 
 use super::callbacks::{copy_in, copy_in_out, copy_out, with};
@@ -40,6 +44,76 @@ pub(super) fn free_contiguous_memory(adapter: u64, at: u64) -> u32 {
         |args| vec![args.memory_handle.0],
         |port, caller, args| {
             port.sysmm.free_contiguous_memory(caller, Handle(adapter), &args).map(|()| Words::new())
+        },
+    )
+}
+
+pub(super) fn pin_frame_buffer_for_save(adapter: u64, at: u64) -> u32 {
+    with(
+        offset_of!(DxgkrnlInterface, pin_frame_buffer_for_save),
+        Handle(adapter),
+        copy_in_out::<ArgCbPinFrameBufferForSave>(at),
+        |args| vec![args.physical_adapter_index.into(), args.commit_size],
+        |port, caller, mut args| {
+            let mdl = port.sysmm.pin_frame_buffer_for_save(caller, Handle(adapter), &args)?;
+            args.mdl = Pointer(mdl.get());
+            copy_out(at, &args)?;
+            Ok(vec![args.mdl.0])
+        },
+    )
+}
+
+pub(super) fn pin_frame_buffer_for_save2(adapter: u64, at: u64) -> u32 {
+    with(
+        offset_of!(DxgkrnlInterface, pin_frame_buffer_for_save2),
+        Handle(adapter),
+        copy_in_out::<ArgCbPinFrameBufferForSave2>(at),
+        |args| vec![args.physical_adapter_index.into(), args.commit_size, args.flags.0.into()],
+        |port, caller, mut args| {
+            let adl = port.sysmm.pin_frame_buffer_for_save2(caller, Handle(adapter), &args)?;
+            args.adl = Pointer(adl.get());
+            copy_out(at, &args)?;
+            Ok(vec![args.adl.0])
+        },
+    )
+}
+
+pub(super) fn unpin_frame_buffer_for_save(adapter: u64, at: u64) -> u32 {
+    with(
+        offset_of!(DxgkrnlInterface, unpin_frame_buffer_for_save),
+        Handle(adapter),
+        copy_in::<ArgCbUnpinFrameBufferForSave>(at),
+        |args| vec![args.physical_adapter_index.into()],
+        |port, caller, args| {
+            port.sysmm.unpin_frame_buffer_for_save(caller, Handle(adapter), &args).map(|()| Words::new())
+        },
+    )
+}
+
+pub(super) fn map_frame_buffer_pointer(adapter: u64, at: u64) -> u32 {
+    with(
+        offset_of!(DxgkrnlInterface, map_frame_buffer_pointer),
+        Handle(adapter),
+        copy_in_out::<ArgCbMapFrameBufferPointer>(at),
+        |args| vec![args.physical_adapter_index.into(), args.size, args.offset],
+        |port, caller, mut args| {
+            let mapped = port.sysmm.map_frame_buffer_pointer(caller, Handle(adapter), &args)?;
+            args.offset = mapped.offset;
+            args.base_address = Pointer(mapped.base_address.get());
+            copy_out(at, &args)?;
+            Ok(vec![args.base_address.0, args.offset])
+        },
+    )
+}
+
+pub(super) fn unmap_frame_buffer_pointer(adapter: u64, at: u64) -> u32 {
+    with(
+        offset_of!(DxgkrnlInterface, unmap_frame_buffer_pointer),
+        Handle(adapter),
+        copy_in::<ArgCbUnmapFrameBufferPointer>(at),
+        |args| vec![args.physical_adapter_index.into(), args.base_address.0],
+        |port, caller, args| {
+            port.sysmm.unmap_frame_buffer_pointer(caller, Handle(adapter), &args).map(|()| Words::new())
         },
     )
 }

@@ -4,10 +4,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use dxgk_abi::NtStatus;
 use dxgk_abi::callback::{
-    ArgCbAllocateAdl, ArgCbAllocatePagesForMdl, ArgCbClosePhysicalMemoryObject,
-    ArgCbCreatePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject, ArgCbFreeAdl, ArgCbFreePagesFromMdl,
-    ArgCbMapMdlToIoMmu, ArgCbMapPhysicalMemory, ArgCbOpenPhysicalMemoryObject, ArgCbUnmapMdlFromIoMmu,
-    ArgCbUnmapPhysicalMemory,
+    ArgCbAllocateAdl, ArgCbAllocateContiguousMemory, ArgCbAllocatePagesForMdl,
+    ArgCbClosePhysicalMemoryObject, ArgCbCreatePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject,
+    ArgCbFreeAdl, ArgCbFreeContiguousMemory, ArgCbFreePagesFromMdl, ArgCbMapFrameBufferPointer,
+    ArgCbMapMdlToIoMmu, ArgCbMapPhysicalMemory, ArgCbOpenPhysicalMemoryObject, ArgCbPinFrameBufferForSave,
+    ArgCbPinFrameBufferForSave2, ArgCbUnmapFrameBufferPointer, ArgCbUnmapMdlFromIoMmu,
+    ArgCbUnmapPhysicalMemory, ArgCbUnpinFrameBufferForSave,
 };
 use dxgk_abi::interface::DxgkrnlInterface;
 use dxgk_abi::life::DeviceInfo;
@@ -177,6 +179,13 @@ impl Callbacks {
     }
 
     argument_callbacks! {
+        fn allocate_contiguous_memory(@handle, argument: ArgCbAllocateContiguousMemory) -> NtStatus;
+        fn free_contiguous_memory(@handle, argument: ArgCbFreeContiguousMemory) -> NtStatus;
+        fn pin_frame_buffer_for_save(@handle, argument: ArgCbPinFrameBufferForSave) -> NtStatus;
+        fn pin_frame_buffer_for_save2(@handle, argument: ArgCbPinFrameBufferForSave2) -> NtStatus;
+        fn unpin_frame_buffer_for_save(@handle, argument: ArgCbUnpinFrameBufferForSave) -> NtStatus;
+        fn map_frame_buffer_pointer(@handle, argument: ArgCbMapFrameBufferPointer) -> NtStatus;
+        fn unmap_frame_buffer_pointer(@handle, argument: ArgCbUnmapFrameBufferPointer) -> NtStatus;
         fn allocate_pages_for_mdl(@handle, argument: ArgCbAllocatePagesForMdl) -> NtStatus;
         fn free_pages_from_mdl(@handle, argument: ArgCbFreePagesFromMdl) -> NtStatus;
         fn map_mdl_to_iommu(@lead, argument: ArgCbMapMdlToIoMmu) -> NtStatus;
@@ -197,6 +206,38 @@ impl Callbacks {
         let mdl = core::ptr::with_exposed_provenance_mut::<Mdl>(argument.mdl.0 as usize);
         // SAFETY: the callback made this MDL; it lives until `DxgkCbFreePagesFromMdl`, which only the owner calls.
         unsafe { MdlPointer::new(mdl) }.ok_or(NtStatus::UNSUCCESSFUL)
+    }
+
+    /// `DxgkCbAllocateContiguousMemory`, with its memory: as many bytes as were asked for.
+    pub(crate) fn contiguous(&self, argument: &mut ArgCbAllocateContiguousMemory) -> Result<Memory> {
+        self.allocate_contiguous_memory(argument)?;
+        // SAFETY: the callback mapped `NumberOfBytes` bytes there, until `DxgkCbFreeContiguousMemory`, which only the
+        // owner calls.
+        unsafe { Memory::new(argument.memory.0, argument.number_of_bytes) }.ok_or(NtStatus::UNSUCCESSFUL)
+    }
+
+    /// `DxgkCbPinFrameBufferForSave`, with its MDL.
+    pub(crate) fn pinned(&self, argument: &mut ArgCbPinFrameBufferForSave) -> Result<MdlPointer> {
+        self.pin_frame_buffer_for_save(argument)?;
+        let mdl = core::ptr::with_exposed_provenance_mut::<Mdl>(argument.mdl.0 as usize);
+        // SAFETY: the callback made this MDL; it lives until `DxgkCbUnpinFrameBufferForSave`, which only the owner calls.
+        unsafe { MdlPointer::new(mdl) }.ok_or(NtStatus::UNSUCCESSFUL)
+    }
+
+    /// `DxgkCbPinFrameBufferForSave2`, with its list.
+    pub(crate) fn pinned2(&self, argument: &mut ArgCbPinFrameBufferForSave2) -> Result<AdlPointer> {
+        self.pin_frame_buffer_for_save2(argument)?;
+        // SAFETY: the callback made this list; it lives until `DxgkCbUnpinFrameBufferForSave`, which only the owner calls.
+        unsafe { AdlPointer::new(argument.adl) }.ok_or(NtStatus::UNSUCCESSFUL)
+    }
+
+    /// `DxgkCbMapFrameBufferPointer`, with its view: the part that was asked for, at base plus the returned offset.
+    pub(crate) fn piece(&self, argument: &mut ArgCbMapFrameBufferPointer) -> Result<Memory> {
+        self.map_frame_buffer_pointer(argument)?;
+        let start = argument.base_address.0.checked_add(argument.offset).ok_or(NtStatus::UNSUCCESSFUL)?;
+        // SAFETY: the callback mapped `Size` bytes from there on, until `DxgkCbUnmapFrameBufferPointer`, which only the
+        // owner calls.
+        unsafe { Memory::new(start, argument.size) }.ok_or(NtStatus::UNSUCCESSFUL)
     }
 
     /// `DxgkCbMapPhysicalMemory`, with its view: base and size as returned.
