@@ -359,6 +359,46 @@ static NTSTATUS mdl_not_locked(struct adapter *adapter)
     return STATUS_SUCCESS;
 }
 
+/* MDL-004: the header of an MDL says more than its page array holds. */
+static NTSTATUS mdl_misfit(struct adapter *adapter)
+{
+    struct block block;
+    NTSTATUS status = block_allocate(RUN, &block);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = block_describe(&block, RUN);
+    if (NT_SUCCESS(status)) {
+        /* Correct: RUN, which is what it was made for. Refused. */
+        block.mdl->ByteCount = RUN + PAGE;
+        block_map(adapter, &block);
+        block.mdl->ByteCount = RUN;
+    }
+    block_free(adapter, &block);
+    return status;
+}
+
+/* MDL-005: more pages are asked for than an MDL can name. */
+static NTSTATUS mdl_too_long(struct adapter *adapter)
+{
+    HANDLE handle;
+    MDL *mdl;
+    /* Correct: in parts of less than 4 GiB. Refused, as it must be. */
+    if (NT_SUCCESS(pages_allocate(adapter, 1ull << 32, &handle, &mdl)))
+        pages_free(adapter, handle);
+    return STATUS_SUCCESS;
+}
+
+/* SAVE-001: more of the save area is pinned than was reported. */
+static NTSTATUS save_too_much(struct adapter *adapter)
+{
+    /* Correct: SAVED. Refused, as nothing was set aside for the rest. */
+    DXGKARGCB_PINFRAMEBUFFERFORSAVE2 argument = { .CommitSize = SAVED + PAGE };
+    if (!adapter->dxgk.DxgkCbPinFrameBufferForSave2)
+        return STATUS_NOT_SUPPORTED;
+    adapter->dxgk.DxgkCbPinFrameBufferForSave2(adapter->lead, &argument);
+    return STATUS_SUCCESS;
+}
+
 /* CPU-001: a view is read after its unmap. */
 static NTSTATUS view_after_unmap(struct adapter *adapter)
 {
@@ -406,6 +446,11 @@ static const struct demo demos[] = {
     { "mdl-changed", WDDM_2_4, AT_WORK, mdl_changed },
     { "mdl-freed", WDDM_2_4, AT_WORK, mdl_freed },
     { "mdl-not-locked", WDDM_2_4, AT_WORK, mdl_not_locked },
+    { "mdl-misfit", WDDM_2_4, AT_WORK, mdl_misfit },
+    { "mdl-too-long", WDDM_2_4, AT_WORK, mdl_too_long },
+    /* RSV-001: edu.c reports memory of the system's as its hardware's. */
+    { "reserved-range", 0, IN_RESERVED_RANGES, NULL },
+    { "save-too-much", 0, AT_WORK, save_too_much },
     { "view-after-unmap", WDDM_2_9, AT_WORK, view_after_unmap },
     { "register-beyond", 0, AT_WORK, register_beyond },
 };

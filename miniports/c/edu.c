@@ -50,14 +50,18 @@ static NTSTATUS start_device(
     NTSTATUS status = device_open(adapter);
     if (!NT_SUCCESS(status))
         return status;
-    status = work_round(adapter);
+    status = buffer_allocate(adapter);
+    if (NT_SUCCESS(status))
+        status = work_round(adapter);
     if (!NT_SUCCESS(status)) {
+        buffer_free(adapter);
         device_close(adapter);
         return status;
     }
     LOG("edu: started, interface version 0x%x offered, MemoryApi %u\n", adapter->dxgk.Version, (UINT32)adapter->api);
     adapter->started = 1;
     adapter->worked = 0;
+    adapter->saved = IS_NOTHING;
     *sources = 0;
     *children = 0;
     return status;
@@ -79,6 +83,7 @@ static NTSTATUS stop_device(void *context)
         return STATUS_SUCCESS;
     NTSTATUS status = adapter->worked ? STATUS_SUCCESS : work(adapter);
     adapter->started = 0;
+    buffer_free(adapter);
     device_close(adapter);
     return status;
 }
@@ -96,9 +101,12 @@ static NTSTATUS set_power_state(void *context, UINT32 uid, DEVICE_POWER_STATE st
 {
     struct adapter *adapter = context;
     (void)action;
-    if (adapter->started && uid == ADAPTER_UID && state == PowerDeviceD0)
-        return work(adapter);
-    return STATUS_SUCCESS;
+    if (!adapter->started || uid != ADAPTER_UID)
+        return STATUS_SUCCESS;
+    if (state != PowerDeviceD0)
+        return save_memory(adapter);
+    NTSTATUS status = restore_memory(adapter);
+    return NT_SUCCESS(status) ? work(adapter) : status;
 }
 
 static NTSTATUS begin_exclusive_access(HANDLE context, DXGKARG_BEGINEXCLUSIVEACCESS *argument)
@@ -141,7 +149,7 @@ static NTSTATUS give(const DXGKARG_QUERYADAPTERINFO *question, UINT32 least, con
 }
 
 /* Questions that came with the IOMMU; a driver from before does not know them. */
-static NTSTATUS answer_of_2_4(const struct adapter *adapter, const DXGKARG_QUERYADAPTERINFO *question)
+static NTSTATUS answer_of_2_4(struct adapter *adapter, const DXGKARG_QUERYADAPTERINFO *question)
 {
     switch (question->Type) {
     case DXGKQAITYPE_PHYSICAL_MEMORY_CAPS: {
@@ -155,17 +163,27 @@ static NTSTATUS answer_of_2_4(const struct adapter *adapter, const DXGKARG_QUERY
         return give(question, sizeof answer, &answer, sizeof answer);
     }
     case DXGKQAITYPE_FRAMEBUFFERSAVESIZE: {
-        /* The device keeps nothing over a power transition. */
-        DXGK_FRAMEBUFFERSAVEAREA answer = { .MaximumSize = 0 };
+        UINT32 index = 0;
+        if (question->pInputData && question->InputDataSize >= sizeof index)
+            memcpy(&index, question->pInputData, sizeof index);
+        /* The lead alone, which is the one that is asked, keeps something over a power transition. */
+        DXGK_FRAMEBUFFERSAVEAREA answer = { .MaximumSize = index == 0 ? SAVED : 0 };
+        adapter->keeps = 1;
         return give(question, sizeof answer, &answer, sizeof answer);
     }
     case DXGKQAITYPE_HARDWARERESERVEDRANGES: {
         DXGK_HARDWARERESERVEDRANGES answer;
         if (!question->pOutputData || question->OutputDataSize < sizeof answer)
             return STATUS_BUFFER_TOO_SMALL;
-        /* The array is the port driver's. */
+        /* The array is the port driver's; there is none in the first of the two calls. */
         memcpy(&answer, question->pOutputData, sizeof answer);
-        answer.NumRanges = 0;
+        UINT32 room = answer.NumRanges;
+        /* Correct: 0 */
+        answer.NumRanges = adapter->demo && adapter->demo->occasion == IN_RESERVED_RANGES;
+        if (answer.NumRanges && answer.pPhysicalRanges && room) {
+            DXGK_PHYSICAL_MEMORY_RANGE range = { .BaseAddress = 0x1000000, .NumberOfBytes = PAGE };
+            memcpy(answer.pPhysicalRanges, &range, sizeof range);
+        }
         return give(question, sizeof answer, &answer, sizeof answer);
     }
     default:
@@ -175,7 +193,7 @@ static NTSTATUS answer_of_2_4(const struct adapter *adapter, const DXGKARG_QUERY
 
 static NTSTATUS query_adapter_info(HANDLE context, const DXGKARG_QUERYADAPTERINFO *question)
 {
-    const struct adapter *adapter = context;
+    struct adapter *adapter = context;
     if (question->Type == DXGKQAITYPE_DRIVERCAPS) {
         DXGK_DRIVERCAPS answer;
         driver_caps(adapter, &answer);

@@ -13,6 +13,8 @@
 #define RUN (16u * 1024)
 /* Bytes in one transfer: half of the device's buffer, as some of its versions refuse one that ends at the buffer's end. */
 #define PIECE 2048u
+/* Bytes that are saved over a power transition. */
+#define SAVED (4u * PAGE)
 /* The adapter itself where a child's number is expected. */
 #define ADAPTER_UID 0xFFFFFFFFu
 
@@ -23,7 +25,10 @@ enum memory_api { NO_CALLBACKS = 20, WDDM_2_4 = 24, WDDM_2_9 = 29 };
 
 struct adapter;
 
-enum occasion { AT_WORK, IN_EXCLUSIVE_ACCESS, IN_CAPABILITIES };
+enum occasion { AT_WORK, IN_EXCLUSIVE_ACCESS, IN_CAPABILITIES, IN_RESERVED_RANGES };
+
+/* What became of the device's memory. */
+enum saved { IS_NOTHING, IS_SAFE, IS_LOST };
 
 /* A mistake to look at. */
 struct demo {
@@ -32,6 +37,27 @@ struct demo {
     enum memory_api needed;
     enum occasion occasion;
     NTSTATUS (*run)(struct adapter *adapter);
+};
+
+/* A physical memory object, with the processor's view and the device's list of it. */
+struct object {
+    HANDLE object;
+    HANDLE adapter_object;
+    UINT64 bytes;
+    /* The view as it was mapped; the wanted part begins at `start` in it. */
+    UINT8 *view;
+    UINT64 start;
+    UINT64 view_bytes;
+    DXGK_ADL *adl;
+};
+
+/* The driver's own buffer, seen by the device: a page, taken at the start, when there is memory. */
+struct buffer {
+    UINT8 *memory;
+    /* Of WDDM 2.9. */
+    struct object object;
+    /* Contiguous memory of WDDM 2.4. */
+    HANDLE handle;
 };
 
 /* One device, from AddDevice to RemoveDevice. */
@@ -55,18 +81,10 @@ struct adapter {
     /* BAR 0. */
     volatile UINT8 *registers;
     UINT32 registers_length;
-};
-
-/* A physical memory object, with the processor's view and the device's list of it. */
-struct object {
-    HANDLE object;
-    HANDLE adapter_object;
-    UINT64 bytes;
-    /* The view as it was mapped; the wanted part begins at `start` in it. */
-    UINT8 *view;
-    UINT64 start;
-    UINT64 view_bytes;
-    DXGK_ADL *adl;
+    struct buffer buffer;
+    /* The lead of its chain: it was asked about save areas, so there is one. */
+    BOOLEAN keeps;
+    enum saved saved;
 };
 
 /* A block of nonpaged pool, mapped for the device. */
@@ -75,6 +93,12 @@ struct block {
     MDL *mdl;
     HANDLE mapping;
 };
+
+/* save.c */
+NTSTATUS buffer_allocate(struct adapter *adapter);
+void buffer_free(struct adapter *adapter);
+NTSTATUS save_memory(struct adapter *adapter);
+NTSTATUS restore_memory(struct adapter *adapter);
 
 /* displib.c */
 DxgkInitialize_FN DxgkInitialize;
@@ -119,6 +143,7 @@ UINT64 *mdl_pages(MDL *mdl);
 
 /* work.c */
 NTSTATUS work_round(struct adapter *adapter);
+UINT32 pattern_word(UINT32 seed, UINT32 index);
 
 /* demo.c */
 const struct demo *demo_find(const char *name);

@@ -16,7 +16,7 @@ struct part {
 };
 
 /* The word at a place of a pattern: no two near places have the same. */
-static UINT32 word(UINT32 seed, UINT32 index)
+UINT32 pattern_word(UINT32 seed, UINT32 index)
 {
     UINT32 mixed = (index ^ (seed << 16 | seed >> 16)) * 0x9E3779B1u;
     return mixed ^ mixed >> 15;
@@ -58,14 +58,14 @@ static NTSTATUS exchange(struct adapter *adapter, const struct part *part)
         volatile UINT32 *from = (volatile UINT32 *)(part->memory + page * PAGE);
         volatile UINT32 *to = (volatile UINT32 *)(part->memory + half + page * PAGE);
         for (UINT32 index = 0; index < PAGE / 4; index++) {
-            from[index] = word(seed, index);
+            from[index] = pattern_word(seed, index);
             to[index] = 0;
         }
         NTSTATUS status = copy_page(adapter, part, page * PAGE, half + page * PAGE);
         if (!NT_SUCCESS(status))
             return status;
         for (UINT32 index = 0; index < PAGE / 4; index++) {
-            if (to[index] != word(seed, index)) {
+            if (to[index] != pattern_word(seed, index)) {
                 LOG("edu: what came back differs at word %u of page %u of memory %u\n", index, page, part->seed);
                 return STATUS_DEVICE_DATA_ERROR;
             }

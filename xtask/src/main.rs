@@ -6,6 +6,7 @@ mod arrows;
 mod bench;
 mod c_driver;
 mod conformance;
+mod differences;
 mod driver;
 mod header;
 mod licences;
@@ -48,6 +49,10 @@ enum Command {
     /// Try for long what CI tries briefly.
     #[command(subcommand)]
     Soak(soak::Soak),
+    /// Write docs/differences.md: what is our choice, or differs from Windows.
+    ///
+    /// It lists every sentence of a comment that says "our choice", with its place.
+    Differences,
     /// Make the C header of the driver's binary interface anew.
     Header,
 }
@@ -81,6 +86,11 @@ fn run(command: &Command) -> Result<()> {
         }
         Command::Bench => bench::run(),
         Command::Soak(what) => soak::run(what),
+        Command::Differences => {
+            let metadata = cargo_metadata::MetadataCommand::new().no_deps().exec()?;
+            println!("{} choices", differences::write(&metadata.workspace_root)?);
+            Ok(())
+        }
         Command::Header => {
             println!("{}", header::write()?.display());
             Ok(())

@@ -194,7 +194,7 @@ fn expected(case: Case) -> Expected {
         "DMA-002" | "FREE-001" => (3, true),
         _ => (0, false),
     };
-    Expected { severity, places, page, place: case.demo.rule != "MODE-002" }
+    Expected { severity, places, page, place: !matches!(case.demo.rule, "MODE-002" | "RSV-001") }
 }
 
 fn check_told_in_full(case: Case, run: &Run, finding: &Value) {

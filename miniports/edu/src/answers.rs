@@ -1,13 +1,12 @@
 //! What the driver says of its device.
 
 use dxgk_miniport::abi::caps::{DriverCaps, VidMmCapsFlags, WddmVersion};
-use dxgk_miniport::abi::query::{
-    FrameBufferSaveArea, HardwareReservedRanges, IommuCaps, PhysicalAdapterCaps, PhysicalMemoryCaps,
-};
+use dxgk_miniport::abi::query::{FrameBufferSaveArea, IommuCaps, PhysicalAdapterCaps, PhysicalMemoryCaps};
 use dxgk_miniport::abi::{Boolean, NtStatus};
 use dxgk_miniport::{Query, Result};
 
 use crate::demo::Demo;
+use crate::save::SAVED;
 use crate::settings::MemoryApi;
 
 /// The highest address that the device puts on the bus: it has 64 address bits, an I/O page table of four levels 48.
@@ -41,11 +40,13 @@ pub(crate) fn answer(api: Option<MemoryApi>, demo: Option<&Demo>, query: Query<'
         Query::PhysicalAdapterCaps(_, answer) => {
             answer.give(&PhysicalAdapterCaps { num_execution_nodes: 1, ..PhysicalAdapterCaps::default() });
         }
-        // The device keeps nothing over a power transition.
-        Query::FrameBufferSaveSize(_, answer) => answer.give(&FrameBufferSaveArea { maximum_size: 0 }),
+        // The lead alone keeps something over a power transition.
+        Query::FrameBufferSaveSize(index, answer) => {
+            answer.give(&FrameBufferSaveArea { maximum_size: if index == 0 { SAVED } else { 0 } });
+        }
         Query::HardwareReservedRanges(answer) => {
-            let given = answer.given().unwrap_or_default();
-            answer.give(&HardwareReservedRanges { num_ranges: 0, ..given });
+            let range = demo.and_then(Demo::reserved_range);
+            answer.report(range.as_slice());
         }
         _ => return Err(NtStatus::NOT_SUPPORTED),
     }

@@ -8,6 +8,9 @@
 //!   20 is a driver from before both, which gives its device physical addresses of nonpaged pool, and claims nothing.
 //! * `Demo`, a string: one of [`DEMOS`]; the driver then breaks that one rule, once.
 //!
+//! What the device would forget is saved before the power goes, and restored and compared when it is back: 24 and 29 alike,
+//! through the save area, in whichever way it can be had.
+//!
 //! A round of work runs at the start, and another at every return to D0. A demo waits for the first round after the start:
 //! an adapter in isolation mode is attached to its domain only then. When none comes, the stop makes one.
 
@@ -20,6 +23,7 @@ mod driver;
 mod legacy;
 mod linking;
 mod pattern;
+mod save;
 mod settings;
 mod work;
 

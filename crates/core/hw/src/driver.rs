@@ -78,6 +78,16 @@ pub trait DriverMemory: Send + Sync {
     /// [`BadAddress`] when the array cannot be read that far.
     fn mdl_pages(&self, mdl: CpuVa, count: u64, visit: &mut dyn FnMut(Pfn)) -> Result<(), BadAddress>;
 
+    /// Copies bytes out of the driver's memory.
+    ///
+    /// # Errors
+    /// [`BadAddress`] when not all of them can be read; `out` is then unspecified. An address space without contents has
+    /// none to read.
+    fn read(&self, at: CpuVa, out: &mut [u8]) -> Result<(), BadAddress> {
+        let _ = out;
+        Err(BadAddress(at))
+    }
+
     /// Lays out an MDL for `runs` in the driver's memory: pages locked, no system address, StartVa null.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ extern crate alloc;
 
 mod caps;
 mod enable;
+mod hot_update;
 mod life;
 mod memory_claims;
 mod miniport;
@@ -19,5 +20,8 @@ pub mod mode;
 pub mod opt_in;
 pub mod vidmm;
 
+pub use hot_update::SavedForHotUpdate;
 pub use life::{AdapterSpec, Halt, LogicalAdapter, Port};
-pub use miniport::{AdapterIdentity, DdiError, DdiResult, DeviceContext, DriverFacts, Miniport, Started};
+pub use miniport::{
+    AdapterIdentity, DdiError, DdiResult, DeviceContext, DriverFacts, Miniport, Restored, Started,
+};

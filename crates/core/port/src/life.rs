@@ -80,7 +80,7 @@ pub struct Port<'a, M, P: Platform> {
 
 pub(crate) struct PhysicalAdapter {
     pub(crate) identity: AdapterIdentity,
-    device: DeviceContext,
+    pub(crate) device: DeviceContext,
     started: bool,
 }
 
@@ -511,7 +511,7 @@ fn resource(bar: &Bar) -> Resource {
     Resource { kind, base: bar.base.get(), bytes: bar.size }
 }
 
-fn status_of(error: DdiError) -> NtStatus {
+pub(crate) fn status_of(error: DdiError) -> NtStatus {
     match error {
         DdiError::Failed(status) => status,
         DdiError::Absent => NtStatus::NOT_IMPLEMENTED,

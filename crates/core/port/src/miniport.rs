@@ -3,7 +3,7 @@
 use dxgk_abi::life::{DevicePowerState, LinkedDevice};
 use dxgk_abi::query::QueryAdapterInfoType;
 use dxgk_abi::{Handle, NtStatus};
-use dxgk_hw::RequesterId;
+use dxgk_hw::{PageRun, RequesterId};
 
 use crate::vidmm::VideoMemory;
 
@@ -52,6 +52,15 @@ pub struct AdapterIdentity {
     pub handle: Handle,
     /// Who it is on the bus.
     pub requester: RequesterId,
+}
+
+/// A block that a driver saved over its update.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Restored<'a> {
+    /// Its pages, in order.
+    pub pages: &'a [PageRun],
+    /// What was saved along.
+    pub metadata: &'a [u8],
 }
 
 /// A display miniport, loaded.
@@ -135,6 +144,39 @@ pub trait Miniport {
     /// # Errors
     /// [`DdiError`].
     fn set_power_state(&self, device: DeviceContext, state: DevicePowerState) -> DdiResult<()>;
+
+    /// `DxgkDdiQueryInterface` for the hot-update interface: its context, which the next two take.
+    ///
+    /// # Errors
+    /// [`DdiError`]; [`DdiError::Absent`] for a driver that cannot be updated so.
+    fn hot_update_context(&self, device: DeviceContext) -> DdiResult<u64> {
+        let _ = device;
+        Err(DdiError::Absent)
+    }
+
+    /// `DxgkDdiSaveMemoryForHotUpdate`.
+    ///
+    /// # Errors
+    /// [`DdiError`].
+    fn save_memory_for_hot_update(&self, device: DeviceContext, context: u64) -> DdiResult<()> {
+        let _ = (device, context);
+        Err(DdiError::Absent)
+    }
+
+    /// `DxgkDdiRestoreMemoryForHotUpdate` for a block; `None` is the last call, with `RestoreComplete`. A driver that
+    /// succeeds owns the pages from then on.
+    ///
+    /// # Errors
+    /// [`DdiError`]; the pages are still the caller's.
+    fn restore_memory_for_hot_update(
+        &self,
+        device: DeviceContext,
+        context: u64,
+        block: Option<Restored<'_>>,
+    ) -> DdiResult<()> {
+        let _ = (device, context, block);
+        Err(DdiError::Absent)
+    }
 
     /// `DxgkDdiStopDevice`.
     ///

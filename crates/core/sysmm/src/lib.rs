@@ -29,6 +29,7 @@ pub mod callbacks;
 mod domain;
 mod error;
 mod handles;
+mod hot_update;
 mod logical;
 mod low_resources;
 mod objects;
@@ -52,6 +53,7 @@ pub use adapters::{AddedAdapter, Leak, LogicalAdapterId, Resource, ResourceKind}
 pub use callbacks::Caller;
 pub use error::CallError;
 pub use handles::{HandleError, HandleKind};
+pub use hot_update::SavedBlock;
 pub use low_resources::{Allocation, LowResources};
 pub use pages::PageDatabase;
 pub use platform::Platform;

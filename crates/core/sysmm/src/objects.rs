@@ -16,6 +16,7 @@ use crate::adapters::Resource;
 use crate::domain::{Domain, Placement};
 use crate::error::CallError;
 use crate::handles::{HandleError, HandleKind, HandleTable};
+use crate::hot_update::HotUpdate;
 use crate::low_resources::LowResources;
 use crate::platform::Platform;
 use crate::record::ObjectNote;
@@ -156,6 +157,7 @@ pub(crate) struct Records<P: Platform> {
     pub(crate) save_views: BTreeMap<u64, SaveView>,
     pub(crate) save_refusal: SaveRefusal,
     pub(crate) reserved: Vec<Reserved<P>>,
+    pub(crate) hot_updates: Vec<HotUpdate<P>>,
 }
 
 /// An adapter that may be worked for.
@@ -193,6 +195,7 @@ impl<P: Platform> Records<P> {
             save_views: BTreeMap::new(),
             save_refusal: SaveRefusal::None,
             reserved: Vec::new(),
+            hot_updates: Vec::new(),
         }
     }
 

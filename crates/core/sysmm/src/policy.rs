@@ -11,6 +11,9 @@
 //! | the cache of large pages: how many, from where, when they come back | [`pages`](crate::pages) |
 //! | contiguous memory holds the poison pattern; a boundary below a page is refused | `contiguous_memory` |
 //! | FreePagesFromMdl frees the MDL too; ByteCount is TotalBytes rounded up to pages | `pages_for_mdl` |
+//! | save areas: pinned once at a time, views from multiples of 64 KiB, an index without an area is refused | `save_area` |
+//! | reserved ranges: whole pages, not mapped in remapping mode | `reserved` |
+//! | hot update: blocks are copied at the call; how a KSR range is encoded | `hot_update` |
 //! | the size of a physical memory object is rounded up to pages | `physical_object` |
 //! | an ADL without RequireContiguous and PreferContiguous has the page-array form | `adl` |
 //! | views that outlive their object keep its pages | `physical_object` |

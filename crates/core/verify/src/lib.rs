@@ -31,6 +31,7 @@ mod limits;
 mod lists;
 mod mappings;
 mod mdl;
+mod mdl_length;
 mod mode;
 mod modules;
 mod objects;

@@ -1,4 +1,6 @@
-//! Rules about MDLs that are mapped for a device: MDL-001, MDL-002, MDL-003.
+//! Rules about MDLs that are mapped for a device: MDL-001 to MDL-004.
+//!
+//! Of a map that was refused: MDL-004 before MDL-003.
 //!
 //! MDL-002 is found when the MDL, or pool under it, is freed while it is mapped; or at the unmap, when it cannot be read
 //! any more or its pages are not locked any more. A mapping that is found so is no MDL-001: of a freed MDL nothing
@@ -10,13 +12,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use dxgk_abi::MdlFlags;
+use dxgk_abi::mdl::{Mdl, PAGE_SIZE, PFN_SIZE};
 use dxgk_event::{MdlMoment, MdlState, Object, ObjectKind, Stamp};
 
 use crate::finding::{Finding, SameAct, Severity};
 use crate::intervals::Intervals;
 use crate::limits;
 use crate::lists::Lists;
-use crate::rules::{MDL_001, MDL_002, MDL_003, Rule};
+use crate::rules::{MDL_001, MDL_002, MDL_003, MDL_004, Rule};
 use crate::words::{describe, summary};
 use crate::{Moment, Verifier};
 
@@ -89,6 +92,33 @@ const KEPT: MdlFlags = MdlFlags::PAGES_LOCKED
 const POPULATED: MdlFlags =
     MdlFlags::PAGES_LOCKED.union(MdlFlags::SOURCE_IS_NONPAGED_POOL).union(MdlFlags::PARTIAL);
 
+/// `Size` is a signed 16-bit field: above this many pages it says nothing.
+const SIZED_PAGES: u64 = (i16::MAX as u64 - size_of::<Mdl>() as u64) / PFN_SIZE;
+
+/// What in the header does not fit together.
+fn misfit(state: &MdlState) -> Option<String> {
+    let (offset, bytes, size) = (state.byte_offset, state.byte_count, state.size);
+    let pages = (u64::from(offset) + u64::from(bytes)).div_ceil(PAGE_SIZE);
+    let room = u64::from(size).saturating_sub(size_of::<Mdl>() as u64) / PFN_SIZE;
+    let both = MdlFlags::PAGES_LOCKED.union(MdlFlags::SOURCE_IS_NONPAGED_POOL);
+    if u64::from(offset) >= PAGE_SIZE {
+        Some(format!("its ByteOffset {offset:#x} leads beyond the first page"))
+    } else if bytes == 0 {
+        Some("its ByteCount is 0".to_string())
+    } else if pages <= SIZED_PAGES && pages > room {
+        Some(format!(
+            "ByteOffset {offset:#x} and ByteCount {bytes:#x} take {pages} pages, and its Size {size:#x} has room for {room}"
+        ))
+    } else if MdlFlags(state.flags).contains(both) {
+        Some(format!(
+            "its MdlFlags {:#x} say that its pages were locked and that they are of nonpaged pool, which is never locked",
+            state.flags
+        ))
+    } else {
+        None
+    }
+}
+
 /// What is not as it was.
 fn differences(before: &MdlState, now: &MdlState) -> Vec<String> {
     let flags = |state: &MdlState| u64::from(state.flags & KEPT.0);
@@ -117,7 +147,7 @@ impl Verifier {
     /// An MDL at a map or unmap.
     pub(crate) fn mdl_state(&mut self, state: &MdlState, moment: Moment, stamp: &Stamp, lists: &dyn Lists) {
         match state.moment {
-            MdlMoment::Map if state.handle == 0 => self.judge_unlocked(state, moment, stamp, lists),
+            MdlMoment::Map if state.handle == 0 => self.judge_refused(state, moment, stamp, lists),
             MdlMoment::Map => {
                 if let Some(mapping) = self.objects.held_by(state.handle, &[ObjectKind::MdlMapping]) {
                     self.mapped_mdls.insert(mapping, state);
@@ -128,20 +158,28 @@ impl Verifier {
     }
 
     /// A map that was refused.
-    fn judge_unlocked(&mut self, state: &MdlState, moment: Moment, stamp: &Stamp, lists: &dyn Lists) {
-        if state.readable == 0 || MdlFlags(state.flags).intersects(POPULATED) {
+    fn judge_refused(&mut self, state: &MdlState, moment: Moment, stamp: &Stamp, lists: &dyn Lists) {
+        if state.readable == 0 {
             return;
         }
-        let act = SameAct::AtObject(MDL_003.id, moment.rip, None, 0);
+        let (rule, what): (&'static Rule, String) = if let Some(misfit) = misfit(state) {
+            (&MDL_004, misfit)
+        } else if !MdlFlags(state.flags).intersects(POPULATED) {
+            let what =
+                format!("its pages are neither locked nor of nonpaged pool (MdlFlags {:#x})", state.flags);
+            (&MDL_003, what)
+        } else {
+            return;
+        };
+        let act = SameAct::AtObject(rule.id, moment.rip, None, 0);
         let finding = (!self.findings.knows(&act)).then(|| {
             let moment = moment.with_stack(stamp, lists);
             let message = format!(
-                "DxgkCbMapMdlToIoMmu was given the MDL at {:#x} ({:#x} bytes), whose pages are neither locked nor of \
-                 nonpaged pool (MdlFlags {:#x})",
-                state.mdl, state.byte_count, state.flags
+                "DxgkCbMapMdlToIoMmu was given the MDL at {:#x} ({:#x} bytes): {what}",
+                state.mdl, state.byte_count
             );
             let history = Vec::from([self.modules.history("DxgkCbMapMdlToIoMmu called", &moment)]);
-            Finding { history, ..self.told(&MDL_003, Severity::Error, &moment, message, MDL_003.mend) }
+            Finding { history, ..self.told(rule, Severity::Error, &moment, message, rule.mend) }
         });
         self.findings.found(act, finding);
     }

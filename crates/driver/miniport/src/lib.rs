@@ -36,6 +36,7 @@ mod register;
 mod registry;
 mod resources;
 mod save_area;
+mod shared;
 mod status;
 mod text;
 mod unopened;
@@ -64,6 +65,7 @@ pub use register::{RegisterCache, RegisterMap};
 pub use registry::RegistryKey;
 pub use resources::{Resource, ResourceList, Resources};
 pub use save_area::{PinnedSaveArea, SavePiece};
+pub use shared::SharedBuffer;
 pub use status::Result;
 #[doc(hidden)]
 pub use text::units;

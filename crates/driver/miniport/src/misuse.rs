@@ -131,6 +131,36 @@ pub fn unpopulated_mdl(block: &NonPagedPool) -> Result<PoolMdl<'_>> {
     block.unpopulated_mdl()
 }
 
+/// `DxgkCbPinFrameBufferForSave2` of any size; unpinned at once when it works.
+///
+/// # Errors
+/// The callback's.
+pub fn pin_any(adapter: &Adapter, bytes: u64) -> Result<()> {
+    use crate::abi::callback::PinFrameBufferFlags;
+    crate::save_area::PinnedSaveArea::pin2(adapter, 0, bytes, PinFrameBufferFlags(0)).map(drop)
+}
+
+/// `DxgkCbAllocatePagesForMdl` of any length, as no MDL can name them; freed at once when it works.
+///
+/// # Errors
+/// The callback's.
+pub fn allocate_any(adapter: &Adapter, bytes: u64) -> Result<()> {
+    MdlPages::allocate(adapter, bytes, crate::physical::Placement::ANYWHERE).map(drop)
+}
+
+/// Writes another length into an MDL's header, and maps it for the device; unmapped at once when it works. The header is put
+/// right again.
+///
+/// # Errors
+/// The mapping callback's.
+pub fn map_with_length(adapter: &Adapter, mdl: &PoolMdl<'_>, bytes: u32) -> Result<()> {
+    let right = mdl.list().header().byte_count;
+    mdl.list().set_byte_count(bytes);
+    let mapped = MdlMapping::map(adapter, mdl).map(drop);
+    mdl.list().set_byte_count(right);
+    mapped
+}
+
 /// Unmaps a view, and then reads its first word.
 pub fn read_after_unmap(view: CpuView<'_>) -> u32 {
     let base = view.base();

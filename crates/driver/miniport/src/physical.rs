@@ -169,27 +169,7 @@ impl<'a> PhysicalMemory<'a> {
     /// # Errors
     /// The callback's.
     pub fn view(&self, offset: u64, bytes: u64) -> Result<CpuView<'_>> {
-        let mut argument = ArgCbMapPhysicalMemory {
-            physical_memory_object: self.object,
-            access_mode: AccessMode::KERNEL_MODE,
-            offset,
-            size: bytes,
-            ..ArgCbMapPhysicalMemory::default()
-        };
-        let memory = self.adapter.callbacks().view(&mut argument)?;
-        // The view may be larger than what was wanted; `offset` now says where that begins within it.
-        Ok(CpuView {
-            memory,
-            start: argument.offset,
-            release: ViewRelease {
-                adapter: self.adapter,
-                argument: ArgCbUnmapPhysicalMemory {
-                    physical_memory_object: self.object,
-                    base_address: argument.mapped_address,
-                    size: argument.size,
-                },
-            },
-        })
+        CpuView::map(self.adapter, self.object, offset, bytes)
     }
 
     /// `DxgkCbAllocateAdl` of `bytes` bytes from `offset` on, both multiples of the page: what the device may use.
@@ -238,6 +218,28 @@ pub struct CpuView<'m> {
     memory: Memory,
     start: u64,
     pub(crate) release: ViewRelease<'m>,
+}
+
+impl<'m> CpuView<'m> {
+    /// A view of the object with this handle, which stays longer.
+    pub(crate) fn map(adapter: &'m Adapter, object: Handle, offset: u64, bytes: u64) -> Result<Self> {
+        let mut argument = ArgCbMapPhysicalMemory {
+            physical_memory_object: object,
+            access_mode: AccessMode::KERNEL_MODE,
+            offset,
+            size: bytes,
+            ..ArgCbMapPhysicalMemory::default()
+        };
+        let memory = adapter.callbacks().view(&mut argument)?;
+        // The view may be larger than what was wanted; `offset` now says where that begins within it.
+        let start = argument.offset;
+        let argument = ArgCbUnmapPhysicalMemory {
+            physical_memory_object: object,
+            base_address: argument.mapped_address,
+            size: argument.size,
+        };
+        Ok(Self { memory, start, release: ViewRelease { adapter, argument } })
+    }
 }
 
 impl CpuView<'_> {

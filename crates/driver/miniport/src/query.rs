@@ -6,10 +6,11 @@ use dxgk_abi::NtStatus;
 use dxgk_abi::caps::DriverCaps;
 use dxgk_abi::query::{
     FrameBufferSaveArea, HardwareReservedRanges, IommuCaps, PhysicalAdapterCaps, PhysicalMemoryCaps,
-    QueryAdapterInfoType,
+    PhysicalMemoryRange, QueryAdapterInfoType,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use crate::raw;
 use crate::resources::word;
 use crate::status::Result;
 
@@ -40,6 +41,17 @@ impl<'q, T: IntoBytes + FromBytes + Immutable> Answer<'q, T> {
     /// What lies in the room now, when there is room for all of it: some questions bring a part of the answer along.
     pub fn given(&self) -> Option<T> {
         T::read_from_prefix(self.room).ok().map(|(value, _)| value)
+    }
+}
+
+impl Answer<'_, HardwareReservedRanges> {
+    /// Answers with ranges: how many there are, and, in the second of the two calls, the ranges themselves, as many as the
+    /// port driver made room for.
+    pub fn report(self, ranges: &[PhysicalMemoryRange]) {
+        let mut answer = self.given().unwrap_or_default();
+        let room = core::mem::replace(&mut answer.num_ranges, ranges.len() as u32);
+        raw::query::fill_ranges(answer.physical_ranges, room, ranges);
+        self.give(&answer);
     }
 }
 

@@ -19,15 +19,20 @@ mod leak;
 mod list;
 mod mdl_changed;
 mod mdl_freed;
+mod mdl_misfit;
 mod mdl_not_locked;
+mod mdl_too_long;
 mod old_callbacks;
 mod physical_address;
 mod register_beyond;
+mod reserved_range;
+mod save_too_much;
 mod unknown_handle;
 mod view_unmapped;
 
 use dxgk_miniport::Result;
 use dxgk_miniport::abi::caps::{DriverCaps, VidMmCapsFlags};
+use dxgk_miniport::abi::query::PhysicalMemoryRange;
 
 use crate::settings::MemoryApi;
 use crate::work::Work;
@@ -70,6 +75,8 @@ pub(crate) enum Occasion {
     ExclusiveAccess,
     /// The capabilities that are asked for after the start.
     Capabilities,
+    /// The reserved ranges that are asked for after the start.
+    ReservedRanges,
 }
 
 /// What is done at its time.
@@ -80,6 +87,7 @@ enum Mistake {
     InChain(fn(&Work<'_>) -> Result<()>),
     InExclusiveAccess(fn(&Work<'_>) -> Result<()>),
     InCapabilities(fn(VidMmCapsFlags) -> VidMmCapsFlags),
+    InReservedRanges(fn() -> Option<PhysicalMemoryRange>),
 }
 
 impl Demo {
@@ -93,6 +101,7 @@ impl Demo {
             Mistake::AtWork(_) | Mistake::InChain(_) => Occasion::Work,
             Mistake::InExclusiveAccess(_) => Occasion::ExclusiveAccess,
             Mistake::InCapabilities(_) => Occasion::Capabilities,
+            Mistake::InReservedRanges(_) => Occasion::ReservedRanges,
         }
     }
 
@@ -100,8 +109,13 @@ impl Demo {
     pub(crate) fn show(&self, work: &Work<'_>) -> Result<()> {
         match self.mistake {
             Mistake::AtWork(run) | Mistake::InChain(run) | Mistake::InExclusiveAccess(run) => run(work),
-            Mistake::InCapabilities(_) => Ok(()),
+            Mistake::InCapabilities(_) | Mistake::InReservedRanges(_) => Ok(()),
         }
+    }
+
+    /// The mistake, when it is one of reserved ranges.
+    pub(crate) fn reserved_range(&self) -> Option<PhysicalMemoryRange> {
+        if let Mistake::InReservedRanges(range) = self.mistake { range() } else { None }
     }
 
     /// Makes the mistake, when it is one of capabilities.

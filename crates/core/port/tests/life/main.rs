@@ -2,7 +2,9 @@
 //! journal.
 
 mod chain;
+mod claims;
 mod enabling;
+mod hot_update;
 mod miniport;
 mod operations;
 mod order;

@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, Mutex};
 
-use dxgk_abi::callback::{ArgCbAllocatePagesForMdl, MemoryCachingType};
+use dxgk_abi::callback::{ArgCbAllocatePagesForMdl, ArgCbSaveMemoryForHotUpdate, MemoryCachingType};
 use dxgk_abi::caps::{DriverCaps, VidMmCapsFlags, VidSchCaps, WddmVersion};
 use dxgk_abi::life::{DevicePowerState, LinkedDevice};
-use dxgk_abi::query::{IommuCaps, PhysicalMemoryCaps, QueryAdapterInfoType};
-use dxgk_abi::{Handle, Irql, NtStatus};
-use dxgk_hw::PAGE_SIZE;
+use dxgk_abi::query::{FrameBufferSaveArea, IommuCaps, PhysicalMemoryCaps, QueryAdapterInfoType};
+use dxgk_abi::{Handle, Irql, NtStatus, Pointer};
+use dxgk_hw::{PAGE_SIZE, PageRun, total_pages};
 use dxgk_port::vidmm::VideoMemory;
-use dxgk_port::{AdapterIdentity, DdiError, DdiResult, DeviceContext, DriverFacts, Miniport, Started};
+use dxgk_port::{
+    AdapterIdentity, DdiError, DdiResult, DeviceContext, DriverFacts, Miniport, Restored, Started,
+};
 use dxgk_sysmm::{CallError, Caller, SysMm};
 use zerocopy::IntoBytes;
 
@@ -26,6 +28,9 @@ pub(crate) struct Says {
     pub(crate) highest_visible: Option<u64>,
     pub(crate) started: VidMmCapsFlags,
     pub(crate) display_only: bool,
+    /// What FRAMEBUFFERSAVESIZE answers for each adapter of the chain; nothing: 0.
+    pub(crate) save_areas: &'static [u64],
+    pub(crate) reserved: &'static [(u64, u64)],
 }
 
 pub(crate) struct Driver {
@@ -41,6 +46,8 @@ pub(crate) struct Driver {
     pub(crate) links: Option<u32>,
     /// The device that it calls the lead.
     pub(crate) lead: u64,
+    /// Pages of blocks that it took over after its update.
+    pub(crate) restored: Mutex<Vec<PageRun>>,
     /// `None`: a driver without video memory.
     pub(crate) video: Option<Video>,
 }
@@ -123,6 +130,11 @@ impl Miniport for Driver {
                 caps.scheduling_caps = VidSchCaps::MULTI_ENGINE_AWARE;
                 answer(caps.as_bytes());
             }
+            QueryAdapterInfoType::FRAMEBUFFERSAVESIZE => {
+                let index = input.first().copied().unwrap_or(0) as usize;
+                let maximum_size = self.says.save_areas.get(index).copied().unwrap_or(0);
+                answer(FrameBufferSaveArea { maximum_size }.as_bytes());
+            }
             _ => {}
         }
         Ok(())
@@ -130,7 +142,7 @@ impl Miniport for Driver {
 
     fn hardware_reserved_ranges(&self, device: DeviceContext) -> DdiResult<Vec<(u64, u64)>> {
         self.on("reserved ranges", device)?;
-        Ok(Vec::new())
+        Ok(self.says.reserved.to_vec())
     }
 
     fn start_device(&self, device: DeviceContext, adapter: &AdapterIdentity) -> DdiResult<Started> {
@@ -166,6 +178,43 @@ impl Miniport for Driver {
     fn set_power_state(&self, device: DeviceContext, state: DevicePowerState) -> DdiResult<()> {
         let state = if state == DevicePowerState::D0 { "D0" } else { "D3" };
         self.on(state, device)
+    }
+
+    fn hot_update_context(&self, device: DeviceContext) -> DdiResult<u64> {
+        self.on("hot update interface", device)?;
+        Ok(0xC0)
+    }
+
+    fn save_memory_for_hot_update(&self, device: DeviceContext, context: u64) -> DdiResult<()> {
+        let handle = self.handles.lock().expect("unpoisoned")[number(device) as usize];
+        let caller = Caller::new(Irql::PASSIVE_LEVEL, 0);
+        for data_size in [5000, 8] {
+            let args = ArgCbSaveMemoryForHotUpdate {
+                data: Pointer(0x1000),
+                data_size,
+                meta_data: Pointer(0x2000),
+                meta_data_size: data_size / 8,
+                ..ArgCbSaveMemoryForHotUpdate::default()
+            };
+            self.sysmm.save_memory_for_hot_update(&caller, handle, &args).expect("it was asked to");
+        }
+        self.called(format!("save with {context:#x}"))
+    }
+
+    fn restore_memory_for_hot_update(
+        &self,
+        _device: DeviceContext,
+        context: u64,
+        block: Option<Restored<'_>>,
+    ) -> DdiResult<()> {
+        self.called(match block {
+            None => format!("restored with {context:#x}"),
+            Some(it) => format!("restore {} pages and {} bytes", total_pages(it.pages), it.metadata.len()),
+        })?;
+        if let Some(block) = block {
+            self.restored.lock().expect("unpoisoned").extend(block.pages.iter().copied());
+        }
+        Ok(())
     }
 
     fn stop_device(&self, device: DeviceContext) -> DdiResult<()> {

@@ -37,7 +37,12 @@ impl MachineMemory for Ram {
     }
 
     fn write(&self, at: PhysAddr, bytes: &[u8]) -> Result<(), NotRam> {
-        self.1.lock().expect("unpoisoned").insert(at.get(), bytes.try_into().expect("a word"));
+        let mut words = self.1.lock().expect("unpoisoned");
+        for (place, word) in (at.get()..).step_by(8).zip(bytes.chunks(8)) {
+            let mut padded = [0; 8];
+            padded.iter_mut().zip(word).for_each(|(to, from)| *to = *from);
+            words.insert(place, padded);
+        }
         Ok(())
     }
 }
@@ -77,6 +82,12 @@ impl Addresses {
 }
 
 impl DriverMemory for Addresses {
+    /// Whatever is read holds these.
+    fn read(&self, _at: CpuVa, out: &mut [u8]) -> Result<(), BadAddress> {
+        out.fill(0x5a);
+        Ok(())
+    }
+
     fn mdl_header(&self, mdl: CpuVa) -> Result<Mdl, BadAddress> {
         Err(BadAddress(mdl))
     }
@@ -134,6 +145,10 @@ impl DriverMemory for Addresses {
 pub(crate) struct Events(pub(crate) Mutex<Vec<Event>>);
 
 impl Events {
+    pub(crate) fn all(&self) -> Vec<Event> {
+        self.0.lock().expect("unpoisoned").clone()
+    }
+
     /// Every announcement of a mode.
     pub(crate) fn modes(&self) -> Vec<Mode> {
         let events = self.0.lock().expect("unpoisoned");

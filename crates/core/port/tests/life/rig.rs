@@ -39,6 +39,8 @@ pub(crate) const FULL: Says = Says {
     highest_visible: Some((1 << 48) - 1),
     started: VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED.union(VidMmCapsFlags::MAP_APERTURE2_SUPPORTED),
     display_only: false,
+    save_areas: &[],
+    reserved: &[],
 };
 /// A driver of WDDM 2.4 to 2.8 with isolation.
 pub(crate) const OLD: Says = Says {
@@ -46,6 +48,8 @@ pub(crate) const OLD: Says = Says {
     highest_visible: None,
     started: VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED,
     display_only: false,
+    save_areas: &[],
+    reserved: &[],
 };
 pub(crate) const FAILED: DdiError = DdiError::Failed(NtStatus::UNSUCCESSFUL);
 
@@ -76,6 +80,7 @@ impl Rig {
             pages_at_start: 0,
             links: None,
             lead: 0,
+            restored: Mutex::default(),
             video: None,
         };
         let request = Request { asked, ..Request::default() };

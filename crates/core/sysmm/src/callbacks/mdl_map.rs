@@ -44,6 +44,20 @@ fn checked_page_count(mdl: &Mdl) -> Result<u64, CallError> {
     if sane { Ok(pages) } else { Err(INVALID) }
 }
 
+/// The pages of an MDL of the driver's that can be right, read once.
+pub(super) fn readable_mdl(driver: &impl DriverMemory, mdl: CpuVa) -> Result<Vec<PageRun>, CallError> {
+    let header = driver.mdl_header(mdl).map_err(|_| INVALID)?;
+    let count = checked_page_count(&header)?;
+    let mut list: Vec<PageRun> = Vec::new();
+    let mut numbers_are_pages = true;
+    let read = driver.mdl_pages(mdl, count, &mut |page| {
+        numbers_are_pages &= page.get() <= HIGHEST_PAGE;
+        runs::push(&mut list, page.get(), 1);
+    });
+    read.map_err(|_| INVALID)?;
+    if numbers_are_pages && total_pages(&list) == count { Ok(list) } else { Err(INVALID) }
+}
+
 impl<P: Platform> Records<P> {
     /// As `place_2_4`, for callbacks that want the lead adapter's handle.
     pub(super) fn lead_place_2_4(&self, handle: Handle) -> Result<Place<P>, CallError> {
@@ -72,18 +86,7 @@ impl<P: Platform> SysMm<P> {
         if args.mdl.is_null() {
             return Err(INVALID);
         }
-        let header = self.driver().mdl_header(mdl).map_err(|_| INVALID)?;
-        let count = checked_page_count(&header)?;
-        let mut list: Vec<PageRun> = Vec::new();
-        let mut numbers_are_pages = true;
-        let read = self.driver().mdl_pages(mdl, count, &mut |page| {
-            numbers_are_pages &= page.get() <= HIGHEST_PAGE;
-            runs::push(&mut list, page.get(), 1);
-        });
-        read.map_err(|_| INVALID)?;
-        if !numbers_are_pages || total_pages(&list) != count {
-            return Err(INVALID);
-        }
+        let list = readable_mdl(self.platform.driver(), mdl)?;
         self.pages.pin(&list).map_err(|refused| match refused {
             PageListError::TooManyMaps(_) => CallError::Status(NtStatus::INSUFFICIENT_RESOURCES),
             PageListError::NotRam(_) | PageListError::NotOwned(_) => INVALID,

@@ -23,6 +23,7 @@
 mod adl;
 mod contiguous_memory;
 mod device_information;
+mod hot_update;
 mod mdl_map;
 mod pages_for_mdl;
 mod physical_object;

@@ -25,6 +25,8 @@ pub(crate) struct Ram {
     ranges: Vec<RamRange>,
     /// The last pattern that each page was filled with.
     pub(crate) filled: Mutex<BTreeMap<u64, u64>>,
+    /// What was written to pages since.
+    written: Mutex<BTreeMap<u64, Vec<u8>>>,
 }
 
 impl MachineMemory for Ram {
@@ -39,15 +41,41 @@ impl MachineMemory for Ram {
     fn fill(&self, run: PageRun, pattern: u64) -> Result<(), NotRam> {
         let mut filled = self.filled.lock().expect("unpoisoned");
         filled.extend(pages(&[run]).map(|page| (page, pattern)));
+        let mut written = self.written.lock().expect("unpoisoned");
+        pages(&[run]).for_each(|page| _ = written.remove(&page));
         Ok(())
     }
 
-    fn read(&self, at: PhysAddr, _out: &mut [u8]) -> Result<(), NotRam> {
-        Err(NotRam(at))
+    /// Within a page.
+    fn read(&self, at: PhysAddr, out: &mut [u8]) -> Result<(), NotRam> {
+        let page = self.contents(at).ok_or(NotRam(at))?;
+        let start = at.offset() as usize;
+        out.copy_from_slice(page.get(start..start + out.len()).ok_or(NotRam(at))?);
+        Ok(())
     }
 
-    fn write(&self, at: PhysAddr, _bytes: &[u8]) -> Result<(), NotRam> {
-        Err(NotRam(at))
+    /// Within a page.
+    fn write(&self, at: PhysAddr, bytes: &[u8]) -> Result<(), NotRam> {
+        let mut page = self.contents(at).ok_or(NotRam(at))?;
+        let start = at.offset() as usize;
+        page.get_mut(start..start + bytes.len()).ok_or(NotRam(at))?.copy_from_slice(bytes);
+        self.written.lock().expect("unpoisoned").insert(at.page().get(), page);
+        Ok(())
+    }
+}
+
+impl Ram {
+    /// The page that the address lies in.
+    fn contents(&self, at: PhysAddr) -> Option<Vec<u8>> {
+        let inside =
+            |range: &&RamRange| at.get().checked_sub(range.start.get()).is_some_and(|it| it < range.bytes);
+        self.ranges.iter().find(inside)?;
+        let number = at.page().get();
+        if let Some(page) = self.written.lock().expect("unpoisoned").get(&number) {
+            return Some(page.clone());
+        }
+        let pattern = self.filled.lock().expect("unpoisoned").get(&number).copied().unwrap_or(0);
+        Some(pattern.to_le_bytes().repeat(512))
     }
 }
 
@@ -67,6 +95,8 @@ pub(crate) struct DriverSide {
     pub(crate) views: Mutex<BTreeMap<u64, (u64, u64)>>,
     /// How each view and register window was to be made.
     pub(crate) made: Mutex<Vec<(CacheType, ViewOwner)>>,
+    /// Blocks of the driver's own memory that can be read.
+    pub(crate) blocks: Mutex<BTreeMap<u64, Vec<u8>>>,
 }
 
 impl DriverSide {
@@ -76,6 +106,13 @@ impl DriverSide {
         }
         Ok(0x5000_0000_0000
             + self.next.fetch_add(bytes.next_multiple_of(PAGE_SIZE) + PAGE_SIZE, Ordering::Relaxed))
+    }
+
+    /// A block of memory that the driver has.
+    pub(crate) fn own_block(&self, bytes: &[u8]) -> u64 {
+        let at = self.address(bytes.len() as u64).expect("room");
+        self.blocks.lock().expect("unpoisoned").insert(at, bytes.to_vec());
+        at
     }
 
     /// An MDL that the driver made.
@@ -110,6 +147,15 @@ impl DriverMemory for DriverSide {
         let (_, pages) = mdls.get(&mdl.get()).ok_or(BadAddress(mdl))?;
         let part = pages.get(..count as usize).ok_or(BadAddress(mdl))?;
         part.iter().for_each(|page| visit(Pfn::new(*page)));
+        Ok(())
+    }
+
+    fn read(&self, at: CpuVa, out: &mut [u8]) -> Result<(), BadAddress> {
+        let blocks = self.blocks.lock().expect("unpoisoned");
+        let (base, block) = blocks.range(..=at.get()).next_back().ok_or(BadAddress(at))?;
+        let start = (at.get() - base) as usize;
+        let end = start.checked_add(out.len()).ok_or(BadAddress(at))?;
+        out.copy_from_slice(block.get(start..end).ok_or(BadAddress(at))?);
         Ok(())
     }
 
@@ -390,7 +436,7 @@ impl Run {
 
     pub(crate) fn with(kind: Kind, policy: Policy, ram: &[(u64, u64, u32)]) -> Self {
         let machine = Arc::new(Machine {
-            ram: Ram { ranges: ranges(ram), filled: Mutex::default() },
+            ram: Ram { ranges: ranges(ram), filled: Mutex::default(), written: Mutex::default() },
             driver: DriverSide::default(),
             sink: Sink::default(),
         });

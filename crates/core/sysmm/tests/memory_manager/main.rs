@@ -4,6 +4,7 @@ mod accounts;
 mod address_modes;
 mod caching;
 mod contiguous;
+mod hot_update;
 mod late_switch;
 mod machine;
 mod mdl_flags;

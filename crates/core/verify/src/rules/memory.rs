@@ -50,6 +50,32 @@ pub(crate) static MDL_003: Rule = Rule {
     mend: "Call MmBuildMdlForNonPagedPool (nonpaged pool) or MmProbeAndLockPages (anything else) before the map",
 };
 
+pub(crate) static MDL_004: Rule = Rule {
+    id: "MDL-004",
+    broken_when: "ByteCount, ByteOffset and Size of an MDL that is mapped do not fit its page array, or its flags contradict \
+                  each other",
+    documentation: &["wdm MDL", "IoSizeOfMdl", "MmInitializeMdl", "DXGKCB_MAPMDLTOIOMMU"],
+    windows: "undefined",
+    explanation: "The page array behind the header has one page number for every page that ByteOffset and ByteCount touch. \
+                  A header that says more makes the map read numbers that nobody wrote, and lets the device into the \
+                  pages that they name. Such MDLs come from buffers that were filled by hand or grown after the fact.",
+    mend: "Let IoAllocateMdl or MmInitializeMdl fill the header for exactly the buffer, and change no field of it afterwards",
+};
+
+pub(crate) static MDL_005: Rule = Rule {
+    id: "MDL-005",
+    broken_when: "more than 4 GiB less a page is asked for as pages of one MDL",
+    documentation: &[
+        "DXGKCB_ALLOCATEPAGESFORMDL",
+        "MmAllocatePagesForMdlEx",
+        "DXGKARGCB_CREATE_PHYSICAL_MEMORY_OBJECT",
+    ],
+    windows: "failure",
+    explanation: "The ByteCount of an MDL has 32 bits, so one call gives at most 4 GiB less a page. A physical memory object \
+                  of the MDL type refers to the same routine; here a larger one works (our choice), and is a warning.",
+    mend: "Ask for the memory in parts of less than 4 GiB",
+};
+
 pub(crate) static REG_001: Rule = Rule {
     id: "REG-001",
     broken_when: "the driver touches a register outside what DxgkCbMapMemory mapped, or after DxgkCbUnmapMemory",

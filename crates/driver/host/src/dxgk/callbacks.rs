@@ -433,6 +433,7 @@ thunk! {
     fn cb_free_pages_from_mdl(adapter: u64, args: u64) -> u32 => free_pages_from_mdl;
     fn cb_allocate_contiguous_memory(adapter: u64, args: u64) -> u32 => isolation::allocate_contiguous_memory;
     fn cb_free_contiguous_memory(adapter: u64, args: u64) -> u32 => isolation::free_contiguous_memory;
+    fn cb_save_memory_for_hot_update(adapter: u64, args: u64) -> u32 => isolation::save_memory_for_hot_update;
     fn cb_pin_frame_buffer_for_save(adapter: u64, args: u64) -> u32 => isolation::pin_frame_buffer_for_save;
     fn cb_pin_frame_buffer_for_save2(adapter: u64, args: u64) -> u32 => isolation::pin_frame_buffer_for_save2;
     fn cb_unpin_frame_buffer_for_save(adapter: u64, args: u64) -> u32 => isolation::unpin_frame_buffer_for_save;
@@ -472,6 +473,7 @@ pub(super) fn implemented() -> Vec<(usize, u64)> {
         (slot!(free_pages_from_mdl), cb_free_pages_from_mdl as *const () as u64),
         (slot!(allocate_contiguous_memory), cb_allocate_contiguous_memory as *const () as u64),
         (slot!(free_contiguous_memory), cb_free_contiguous_memory as *const () as u64),
+        (slot!(save_memory_for_hot_update), cb_save_memory_for_hot_update as *const () as u64),
         (slot!(pin_frame_buffer_for_save), cb_pin_frame_buffer_for_save as *const () as u64),
         (slot!(pin_frame_buffer_for_save2), cb_pin_frame_buffer_for_save2 as *const () as u64),
         (slot!(unpin_frame_buffer_for_save), cb_unpin_frame_buffer_for_save as *const () as u64),

@@ -1,11 +1,11 @@
-//! The callbacks of "IOMMU-based GPU isolation" that are not about MDLs. Contracts: `dxgk-sysmm`, `callbacks`.
+//! The callbacks of "IOMMU-based GPU isolation" that are not about MDLs, and the one of a hot update. Contracts: `dxgk-sysmm`, `callbacks`.
 
 use std::mem::offset_of;
 
 use dxgk_abi::callback::{
     ArgCbAllocateContiguousMemory, ArgCbFreeContiguousMemory, ArgCbMapFrameBufferPointer,
-    ArgCbPinFrameBufferForSave, ArgCbPinFrameBufferForSave2, ArgCbUnmapFrameBufferPointer,
-    ArgCbUnpinFrameBufferForSave,
+    ArgCbPinFrameBufferForSave, ArgCbPinFrameBufferForSave2, ArgCbSaveMemoryForHotUpdate,
+    ArgCbUnmapFrameBufferPointer, ArgCbUnpinFrameBufferForSave,
 };
 use dxgk_abi::{DxgkrnlInterface, Handle, Pointer};
 
@@ -114,6 +114,22 @@ pub(super) fn unmap_frame_buffer_pointer(adapter: u64, at: u64) -> u32 {
         |args| vec![args.physical_adapter_index.into(), args.base_address.0],
         |port, caller, args| {
             port.sysmm.unmap_frame_buffer_pointer(caller, Handle(adapter), &args).map(|()| Words::new())
+        },
+    )
+}
+
+pub(super) fn save_memory_for_hot_update(adapter: u64, at: u64) -> u32 {
+    with(
+        offset_of!(DxgkrnlInterface, save_memory_for_hot_update),
+        Handle(adapter),
+        copy_in::<ArgCbSaveMemoryForHotUpdate>(at),
+        |args| {
+            let ranges = args.num_data_memory_ranges.into();
+            let (size, metadata) = (args.data_size.into(), args.meta_data_size.into());
+            vec![args.data_memory_ranges.0, ranges, args.data_mdl.0, args.data.0, size, metadata]
+        },
+        |port, caller, args| {
+            port.sysmm.save_memory_for_hot_update(caller, Handle(adapter), &args).map(|()| Words::new())
         },
     )
 }

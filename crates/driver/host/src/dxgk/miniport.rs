@@ -13,10 +13,13 @@ use dxgk_abi::{NtStatus, Pointer};
 use dxgk_event::DdiCall;
 use dxgk_hw::NoRoom;
 use dxgk_port::vidmm::{Fences, VideoMemory};
-use dxgk_port::{AdapterIdentity, DdiError, DdiResult, DeviceContext, DriverFacts, Miniport, Started};
+use dxgk_port::{
+    AdapterIdentity, DdiError, DdiResult, DeviceContext, DriverFacts, Miniport, Restored, Started,
+};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
 mod allocation;
+mod hot_update;
 mod scratch;
 mod video_memory;
 
@@ -341,6 +344,23 @@ impl Miniport for LoadedMiniport {
     fn set_power_state(&self, device: DeviceContext, state: DevicePowerState) -> DdiResult<()> {
         let arguments = [device.0, DISPLAY_ADAPTER_HW_ID, state.0.into(), PowerAction::SLEEP.0.into()];
         self.call(both!(set_power_state), device, state.0.into(), &arguments)
+    }
+
+    fn hot_update_context(&self, device: DeviceContext) -> DdiResult<u64> {
+        self.query_hot_update(device)
+    }
+
+    fn save_memory_for_hot_update(&self, device: DeviceContext, context: u64) -> DdiResult<()> {
+        self.save_for_hot_update(device, context)
+    }
+
+    fn restore_memory_for_hot_update(
+        &self,
+        device: DeviceContext,
+        context: u64,
+        block: Option<Restored<'_>>,
+    ) -> DdiResult<()> {
+        self.restore_after_hot_update(device, context, block)
     }
 
     fn stop_device(&self, device: DeviceContext) -> DdiResult<()> {

@@ -39,6 +39,10 @@ impl DriverMemory for Kernel {
         mdl::read_pages(mdl.get(), count, visit).map_err(bad(mdl))
     }
 
+    fn read(&self, at: CpuVa, out: &mut [u8]) -> Result<(), BadAddress> {
+        memory::read_bytes(at.get(), out).map_err(bad(at))
+    }
+
     fn build_mdl(&self, runs: &[PageRun]) -> Result<CpuVa, NoRoom> {
         let pages = total_pages(runs);
         let byte_count =

@@ -6,7 +6,7 @@
 use dxgk_abi::mdl::{Mdl, PFN_SIZE};
 use dxgk_abi::{BugCheck, MdlFlags};
 use dxgk_event::{ListRef, ObjectKind, ObjectStep};
-use dxgk_hw::{CpuVa, PAGE_SIZE, PageRun, PhysAddr, total_pages};
+use dxgk_hw::{CpuVa, NoRoom, PAGE_SIZE, PageRun, PhysAddr, total_pages};
 
 use super::address_map::RangeUse;
 use super::mdl::{self, HEADER};
@@ -72,32 +72,10 @@ pub(crate) fn allocate_ex(
         give_all(&runs);
         return Ok(0);
     }
-    let size = HEADER + found * PFN_SIZE;
-    let Some(at) = lock(&kernel.structures).allocate(size, Content::PageList)? else {
+    let at = kernel.describe(&runs, cache)?;
+    if at == 0 {
         give_all(&runs);
-        return Ok(0);
-    };
-    let header = Mdl {
-        size: mdl::size_field(found),
-        mdl_flags: MdlFlags::PAGES_LOCKED,
-        byte_count: (found * PAGE_SIZE) as u32,
-        ..Mdl::default()
-    };
-    memory::write(at, &header)?;
-    mdl::write_pages(at, &runs)?;
-    let object = kernel.number_object();
-    kernel.record_object(ObjectNote {
-        kind: ObjectKind::MmMemory,
-        step: ObjectStep::Created,
-        object,
-        handle: at,
-        va: 0,
-        bytes: found * PAGE_SIZE,
-        pages: kernel.list_runs(&runs),
-        cache: cache_type(cache),
-        flags: 0,
-    });
-    lock(&kernel.page_lists).insert(at, PageList { object, runs });
+    }
     Ok(at)
 }
 
@@ -124,6 +102,58 @@ pub(crate) fn free(kernel: &Kernel, at: u64) -> Outcome<()> {
 }
 
 impl Kernel {
+    /// An MDL of pages as MmAllocatePagesForMdlEx makes it; 0 without room for it.
+    fn describe(&self, runs: &[PageRun], cache: u32) -> Outcome<u64> {
+        let found = total_pages(runs);
+        let size = HEADER + found * PFN_SIZE;
+        let Some(at) = lock(&self.structures).allocate(size, Content::PageList)? else { return Ok(0) };
+        let header = Mdl {
+            size: mdl::size_field(found),
+            mdl_flags: MdlFlags::PAGES_LOCKED,
+            byte_count: (found * PAGE_SIZE) as u32,
+            ..Mdl::default()
+        };
+        memory::write(at, &header)?;
+        mdl::write_pages(at, runs)?;
+        let object = self.number_object();
+        self.record_object(ObjectNote {
+            kind: ObjectKind::MmMemory,
+            step: ObjectStep::Created,
+            object,
+            handle: at,
+            va: 0,
+            bytes: found * PAGE_SIZE,
+            pages: self.list_runs(runs),
+            cache: cache_type(cache),
+            flags: 0,
+        });
+        lock(&self.page_lists).insert(at, PageList { object, runs: runs.to_vec() });
+        Ok(at)
+    }
+
+    /// An MDL of pages that are the driver's to free from now on, with MmFreePagesFromMdl and ExFreePool.
+    pub(crate) fn adopt_pages(&self, runs: &[PageRun]) -> Result<u64, NoRoom> {
+        let cached = dxgk_abi::kernel::CachingType::CACHED.0;
+        self.describe(runs, cached).ok().filter(|at| *at != 0).ok_or(NoRoom)
+    }
+
+    /// Takes an MDL back that the driver did not want; the pages are the caller's again.
+    pub(crate) fn disown_pages(&self, at: u64) {
+        let Some(list) = lock(&self.page_lists).remove(&at) else { return };
+        lock(&self.structures).release(at, Content::PageList);
+        self.record_object(ObjectNote {
+            kind: ObjectKind::MmMemory,
+            step: ObjectStep::Released,
+            object: list.object,
+            handle: at,
+            va: 0,
+            bytes: total_pages(&list.runs) * PAGE_SIZE,
+            pages: ListRef::default(),
+            cache: dxgk_hw::CacheType::Cached,
+            flags: 0,
+        });
+    }
+
     /// Pages from the ranges, in as long runs as there are, fewer than wanted when there are no more.
     fn take_pages(&self, wanted: &Wanted) -> Vec<PageRun> {
         let mut runs = Vec::new();

@@ -51,6 +51,13 @@ impl MdlPointer {
         Some(unsafe { entry.read_volatile() })
     }
 
+    /// Writes `ByteCount`, as a driver may that fills headers by hand.
+    pub(crate) fn set_byte_count(&self, bytes: u32) {
+        let field = self.0.as_ptr().wrapping_byte_add(core::mem::offset_of!(Mdl, byte_count)).cast::<u32>();
+        // SAFETY: a field of a live MDL, aligned as its header is; no Rust reference covers it.
+        unsafe { field.write_volatile(bytes) };
+    }
+
     /// Exchanges two page frame numbers, as a driver may that uses the MDL again; nothing beyond the buffer.
     pub(crate) fn swap_page_frames(&self, one: usize, other: usize) {
         let (Some(first), Some(second)) = (self.page_frame(one), self.page_frame(other)) else { return };

@@ -60,6 +60,7 @@ pub(crate) mod memory;
 pub(crate) mod misuse;
 mod mmio;
 pub(crate) mod object;
+pub(crate) mod query;
 pub(crate) mod registry;
 #[cfg(windows)]
 mod runtime;

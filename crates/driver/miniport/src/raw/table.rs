@@ -181,11 +181,11 @@ impl Callbacks {
     argument_callbacks! {
         fn allocate_contiguous_memory(@handle, argument: ArgCbAllocateContiguousMemory) -> NtStatus;
         fn free_contiguous_memory(@handle, argument: ArgCbFreeContiguousMemory) -> NtStatus;
-        fn pin_frame_buffer_for_save(@handle, argument: ArgCbPinFrameBufferForSave) -> NtStatus;
-        fn pin_frame_buffer_for_save2(@handle, argument: ArgCbPinFrameBufferForSave2) -> NtStatus;
-        fn unpin_frame_buffer_for_save(@handle, argument: ArgCbUnpinFrameBufferForSave) -> NtStatus;
-        fn map_frame_buffer_pointer(@handle, argument: ArgCbMapFrameBufferPointer) -> NtStatus;
-        fn unmap_frame_buffer_pointer(@handle, argument: ArgCbUnmapFrameBufferPointer) -> NtStatus;
+        fn pin_frame_buffer_for_save(@lead, argument: ArgCbPinFrameBufferForSave) -> NtStatus;
+        fn pin_frame_buffer_for_save2(@lead, argument: ArgCbPinFrameBufferForSave2) -> NtStatus;
+        fn unpin_frame_buffer_for_save(@lead, argument: ArgCbUnpinFrameBufferForSave) -> NtStatus;
+        fn map_frame_buffer_pointer(@lead, argument: ArgCbMapFrameBufferPointer) -> NtStatus;
+        fn unmap_frame_buffer_pointer(@lead, argument: ArgCbUnmapFrameBufferPointer) -> NtStatus;
         fn allocate_pages_for_mdl(@handle, argument: ArgCbAllocatePagesForMdl) -> NtStatus;
         fn free_pages_from_mdl(@handle, argument: ArgCbFreePagesFromMdl) -> NtStatus;
         fn map_mdl_to_iommu(@lead, argument: ArgCbMapMdlToIoMmu) -> NtStatus;
