@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dxgk-shm", &["dxgk-hw", "dxgk-event"]),
     ("dxgk-model", &["dxgk-abi", "dxgk-hw", "dxgk-event", "dxgk-iopt", "dxgk-shm"]),
     ("dxgk-qemu", &["dxgk-hw", "dxgk-event", "dxgk-shm"]),
+    ("dxgk-vfio-user", &["dxgk-hw", "dxgk-shm"]),
     (
         "dxgk-host",
         &[
@@ -36,7 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const ANYTHING: &[&str] = &["dxgk", "xtask"];
 
 /// Crates that judge or play hardware; what they must not know, not even in their tests.
-const WITNESSES: &[&str] = &["dxgk-verify", "dxgk-model", "dxgk-qemu", "dxgk-vfio"];
+const WITNESSES: &[&str] = &["dxgk-verify", "dxgk-model", "dxgk-qemu", "dxgk-vfio", "dxgk-vfio-user"];
 const JUDGED: &[&str] = &["dxgk-sysmm", "dxgk-port", "dxgk-iommu"];
 
 pub(crate) fn check(metadata: &Metadata) -> Vec<String> {
