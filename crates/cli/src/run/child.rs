@@ -11,11 +11,13 @@ use dxgk_event::FailureKind;
 use dxgk_host::cost::Stage;
 use dxgk_host::sandbox;
 use dxgk_host::sink::HostSink;
+use dxgk_model::Remote;
 use dxgk_shm::{ArenaWriter, Ram, RamLayout, RingWriter};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::config::RunConfig;
 use super::handover::Handover;
+use super::outside;
 use super::rig::{DriverSource, Rig, RigError, stack_policy};
 
 /// Exit status of a child that could not take over what it was handed.
@@ -47,7 +49,8 @@ fn take_over() -> Result<()> {
     let sink = Arc::new(HostSink::new(ring, arena, stack_policy(config)));
     sink.mark(Stage::Spawn);
     let driver = driver.map_or(DriverSource::Linked, |(name, bytes)| DriverSource::File(name, bytes));
-    run(config, ram, &sink, &driver, true);
+    let device = files.device.map(|(link, shape)| outside::taken_over(link, &shape)).transpose()?;
+    run(config, ram, &sink, &driver, device, true);
     sink.finish();
     Ok(())
 }
@@ -58,9 +61,10 @@ pub(crate) fn run(
     ram: Arc<Ram>,
     sink: &Arc<HostSink>,
     driver: &DriverSource,
+    device: Option<Remote>,
     sealed: bool,
 ) {
-    match Rig::build(config, ram, sink, driver) {
+    match Rig::build(config, ram, sink, driver, device) {
         Ok(rig) => {
             sink.mark(Stage::Load);
             if sealed && let Err(error) = sandbox::seal(&sandbox::Policy::default()) {

@@ -47,6 +47,11 @@ pub(crate) enum DeviceChoice {
     Edu,
     /// A function without registers.
     None,
+    /// A device model in another process.
+    VfioUser {
+        /// Where it listens.
+        socket: PathBuf,
+    },
     /// What a file describes.
     File {
         /// The file, as written on the command line.
@@ -62,6 +67,7 @@ impl DeviceChoice {
         match self {
             Self::Edu => "edu".to_owned(),
             Self::None => "none".to_owned(),
+            Self::VfioUser { socket } => format!("vfio-user:{}", socket.display()),
             Self::File { path, .. } => path.display().to_string(),
         }
     }

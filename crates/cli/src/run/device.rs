@@ -1,8 +1,8 @@
-//! `--device`: a name, or a file that describes one.
+//! `--device`: a name, a file that describes one, or where one in another process is.
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dxgk_model::Description;
 use dxgk_model::described::limits::TEXT_BYTES;
@@ -10,16 +10,25 @@ use dxgk_model::described::limits::TEXT_BYTES;
 use super::config::DeviceChoice;
 use crate::usage::Usage;
 
+/// In front of the socket of a device model in another process.
+pub(super) const OUTSIDE: &str = "vfio-user:";
+
 /// The device that is meant; a file is read and checked.
 pub(super) fn choose(text: &str) -> Result<DeviceChoice, Usage> {
     match text {
         "edu" => Ok(DeviceChoice::Edu),
         "none" => Ok(DeviceChoice::None),
-        file if has_ending(file) => describe(Path::new(file)),
-        other => Err(Usage::option(
-            "--device",
-            format!("unknown device {other:?}; accepted: edu, none, FILE.toml"),
-        )),
+        other => match other.strip_prefix(OUTSIDE) {
+            Some("") => {
+                Err(Usage::option("--device", "vfio-user: names no socket; accepted: vfio-user:SOCKET"))
+            }
+            Some(socket) => Ok(DeviceChoice::VfioUser { socket: PathBuf::from(socket) }),
+            None if has_ending(other) => describe(Path::new(other)),
+            None => Err(Usage::option(
+                "--device",
+                format!("unknown device {other:?}; accepted: edu, none, FILE.toml, vfio-user:SOCKET"),
+            )),
+        },
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a parent hands its child: the configuration as one line of JSON on the child's standard input, the driver's bytes
-//! behind it, and three inherited files (ring, arena, RAM).
+//! behind it, and the inherited files (ring, arena, RAM; the link to a device model elsewhere).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+use dxgk_model::RemoteShape;
 use rustix::io::{FdFlags, fcntl_setfd};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub(crate) struct Handover {
     ring: RawFd,
     arena: RawFd,
     ram: RawFd,
+    /// The link to a device model elsewhere, and what its device looks like.
+    device: Option<(RawFd, RemoteShape)>,
     /// Name and length of the driver's file; nothing for the built-in sample.
     driver: Option<(String, u64)>,
 }
@@ -32,6 +35,8 @@ pub(crate) struct Files<T> {
     pub(crate) ring: T,
     pub(crate) arena: T,
     pub(crate) ram: T,
+    /// The link to a device model elsewhere, and what its device looks like.
+    pub(crate) device: Option<(T, RemoteShape)>,
 }
 
 impl Handover {
@@ -41,7 +46,9 @@ impl Handover {
         files: &Files<BorrowedFd<'_>>,
         driver: Option<(String, u64)>,
     ) -> io::Result<Self> {
-        for file in [files.ring, files.arena, files.ram] {
+        let device = files.device.as_ref();
+        let link = device.map(|(link, _)| *link);
+        for file in [files.ring, files.arena, files.ram].into_iter().chain(link) {
             fcntl_setfd(file, FdFlags::empty())?;
         }
         Ok(Self {
@@ -49,6 +56,7 @@ impl Handover {
             ring: files.ring.as_raw_fd(),
             arena: files.arena.as_raw_fd(),
             ram: files.ram.as_raw_fd(),
+            device: device.map(|(link, shape)| (link.as_raw_fd(), shape.clone())),
             driver,
         })
     }
@@ -80,7 +88,14 @@ impl Handover {
 
     /// The inherited files, opened anew: a number alone gives no ownership of the file behind it.
     pub(crate) fn open(&self) -> io::Result<Files<OwnedFd>> {
-        Ok(Files { ring: reopen(self.ring)?, arena: reopen(self.arena)?, ram: reopen(self.ram)? })
+        let device =
+            self.device.as_ref().map(|(link, shape)| reopen(*link).map(|link| (link, shape.clone())));
+        Ok(Files {
+            ring: reopen(self.ring)?,
+            arena: reopen(self.arena)?,
+            ram: reopen(self.ram)?,
+            device: device.transpose()?,
+        })
     }
 }
 

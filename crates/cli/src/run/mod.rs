@@ -8,6 +8,7 @@ mod expect;
 mod handover;
 mod linked;
 mod options;
+mod outside;
 mod parent;
 mod play;
 mod registry;

@@ -22,7 +22,8 @@ pub(crate) struct RunOptions {
     /// The miniport to run; without it the built-in sample runs
     driver: Option<PathBuf>,
 
-    /// The PCI device that the driver is given: edu, none, or FILE.toml, which describes one (`dxgk schema device`)
+    /// The PCI device that the driver is given: edu, none, FILE.toml, which describes one (`dxgk schema device`), or
+    /// vfio-user:SOCKET, a device model in another process
     #[arg(long, default_value = "edu")]
     device: String,
 
@@ -270,6 +271,10 @@ impl RunOptions {
         let (adapters, logical) = (adapters?, logical?);
         if adapters * logical > MOST_DEVICES {
             let why = format!("{adapters} times {logical} devices; a bus has room for {MOST_DEVICES}");
+            return Err(Usage::option("--adapters", why));
+        }
+        if adapters * logical > 1 && self.device.starts_with(device::OUTSIDE) {
+            let why = "a device model behind vfio-user:SOCKET is one device; accepted with it: 1";
             return Err(Usage::option("--adapters", why));
         }
         Ok((adapters, logical))

@@ -25,6 +25,7 @@ use super::config::{RunConfig, Strictness};
 use super::cost::Costs;
 use super::expect::{Expectations, above_note};
 use super::handover::{Files, Handover};
+use super::outside::Outside;
 use super::rig::{DriverSource, stack_policy};
 use super::session::Session;
 use crate::report::Outcome;
@@ -114,6 +115,8 @@ struct Watch<'a> {
     arena: ArenaReader,
     session: Session,
     expectations: Expectations,
+    /// The device model, where it is in another process.
+    outside: Option<Outside>,
 }
 
 /// Runs in a sandboxed child process.
@@ -128,7 +131,9 @@ pub(crate) fn in_child(
     watch.session.bytes = Some(Sha256::new());
     let ram = ram(config)?;
     let (name, bytes) = driver.map_or((None, Vec::new()), |(name, bytes)| (Some(name), bytes));
-    let files = Files { ring: watch.ring.fd(), arena: watch.arena.fd(), ram: ram.fd() };
+    let device = watch.outside.as_ref().map(Outside::handover);
+    let device = device.map(|(link, shape)| (link, shape.clone()));
+    let files = Files { ring: watch.ring.fd(), arena: watch.arena.fd(), ram: ram.fd(), device };
     let driver = name.map(|name| (name, bytes.len() as u64));
     let handover = Handover::new(config, &files, driver).context("cannot prepare the child's files")?;
     let program = std::env::current_exe().context("cannot find this program")?;
@@ -154,12 +159,13 @@ pub(crate) fn in_process(config: &RunConfig, log: bool) -> Result<(Session, Outc
     let ram = Arc::new(ram(config)?);
     let sink = Arc::new(HostSink::new(watch.ring.writer(), watch.arena.writer(), stack_policy(config)));
     let config = config.clone();
+    let device = watch.outside.as_ref().map(Outside::device).transpose()?;
     let id = Arc::new(OnceLock::new());
     let own_id = Arc::clone(&id);
     let runner = std::thread::Builder::new().name("driver".to_owned()).spawn(move || {
         // Nobody has set it before.
         let _ = own_id.set(ThreadId::of_this());
-        child::run(&config, ram, &sink, &DriverSource::Linked, false);
+        child::run(&config, ram, &sink, &DriverSource::Linked, device, false);
     });
     let runner = runner.context("cannot start a thread")?;
     let end = watch.follow(&mut Runner::Thread { handle: &runner, id: &id })?;
@@ -190,6 +196,7 @@ impl<'a> Watch<'a> {
             arena: ArenaReader::create(ARENA_BYTES).context("cannot make the list arena")?,
             session: Session::new(log),
             expectations: Expectations::of(&config.scenario),
+            outside: Outside::of(config)?,
         })
     }
 
@@ -242,6 +249,10 @@ impl<'a> Watch<'a> {
             if self.session.broken.is_some() {
                 return runner.kill();
             }
+            if matches!(runner, Runner::Process(_)) && self.device_failure().is_some() {
+                // A driver whose device is gone proves nothing any more. A thread cannot be ended, and goes on without it.
+                return runner.kill();
+            }
             if progress.1.elapsed() >= limit {
                 return self.stop_hanging(runner);
             }
@@ -259,6 +270,11 @@ impl<'a> Watch<'a> {
         }
         runner.kill()?;
         Ok(End::TimedOut)
+    }
+
+    /// What ended the device model.
+    fn device_failure(&self) -> Option<String> {
+        self.outside.as_ref().and_then(Outside::failure)
     }
 
     fn drain(&mut self) {
@@ -280,6 +296,10 @@ impl<'a> Watch<'a> {
     fn driver_outcome(&mut self, end: &End) -> Outcome {
         if self.session.broken.is_some() {
             return Outcome::SandboxViolation;
+        }
+        if let Some(failure) = self.device_failure() {
+            self.session.failure = Some((FailureKind::Internal, failure));
+            return Outcome::InternalError;
         }
         if let Some(stop) = &self.session.bug_check {
             return match stop.stop.cause {

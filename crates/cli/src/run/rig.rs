@@ -18,7 +18,7 @@ use dxgk_host::processor::{Processor, boundary};
 use dxgk_host::sink::{HostSink, StackPolicy};
 use dxgk_hw::{DmaPort, FrameSource, IommuUnit, MachineMemory, PciFunction, RequesterId};
 use dxgk_iommu::vtd::VtdUnit;
-use dxgk_model::{Described, Device, Edu, Machine, NoRegisters};
+use dxgk_model::{Described, Device, Edu, Machine, NoRegisters, Remote};
 use dxgk_port::mode::{Asked, IommuFlags, Request};
 use dxgk_port::{AdapterSpec, Port};
 use dxgk_shm::Ram;
@@ -86,19 +86,21 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// Puts the machine together and loads the driver; no driver code runs yet.
+    /// Puts the machine together and loads the driver; no driver code runs yet. `device` is the device of the run where
+    /// that is in another process.
     pub(crate) fn build(
         config: &RunConfig,
         ram: Arc<Ram>,
         sink: &Arc<HostSink>,
         driver: &DriverSource,
+        device: Option<Remote>,
     ) -> Result<Self, RigError> {
         let guard = RunGuard::acquire();
         let processor = Processor::attach(&guard).map_err(|error| RigError::Host(error.to_string()))?;
         let platform = Arc::new(HostPlatform::new(Arc::clone(&ram), Arc::clone(sink)));
         let policy = policy(config);
         let pages = PageDatabase::new(Arc::clone(&platform), &policy);
-        let machine = machine(config, &ram, sink)?;
+        let machine = machine(config, &ram, sink, device)?;
         let frames: Arc<dyn FrameSource> = Arc::clone(&pages) as _;
         let memory: Arc<dyn MachineMemory> = Arc::clone(&ram) as _;
         let registers = Arc::clone(machine.unit()) as _;
@@ -285,7 +287,12 @@ pub(crate) fn stack_policy(config: &RunConfig) -> StackPolicy {
     }
 }
 
-fn machine(config: &RunConfig, ram: &Arc<Ram>, sink: &Arc<HostSink>) -> Result<Machine, RigError> {
+fn machine(
+    config: &RunConfig,
+    ram: &Arc<Ram>,
+    sink: &Arc<HostSink>,
+    mut outside: Option<Remote>,
+) -> Result<Machine, RigError> {
     let builder = Machine::builder(Arc::clone(ram) as _, Arc::clone(sink) as _);
     let count = (config.adapters * config.logical_adapters).min(MOST_DEVICES) as u8;
     let mut places = (FIRST_DEVICE..FIRST_DEVICE + count).map(|place| RequesterId::new(0, place, 0));
@@ -293,6 +300,10 @@ fn machine(config: &RunConfig, ram: &Arc<Ram>, sink: &Arc<HostSink>) -> Result<M
         let device: Box<dyn Device> = match &config.device {
             DeviceChoice::Edu => Box::new(Edu::new(EDU_DMA_MASK)),
             DeviceChoice::None => Box::new(NoRegisters),
+            DeviceChoice::VfioUser { .. } => {
+                let none = || RigError::Host("no link to the device model".to_owned());
+                Box::new(outside.take().ok_or_else(none)?)
+            }
             DeviceChoice::File { path, description } => {
                 let refused = |error| RigError::Host(format!("{}: {error}", path.display()));
                 Box::new(Described::new(description).map_err(refused)?)

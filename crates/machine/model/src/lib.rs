@@ -4,7 +4,8 @@
 //!   bytes in memory, and caches **that really go stale**: what they hold stays in use until an invalidation covers
 //!   it, so a driver (of the unit, or of a device) that forgets one is found out.
 //! - [`PciDevice`] wraps a [`Device`] in configuration space, BARs and a bus-master switch. [`Edu`] is a device,
-//!   register-compatible with QEMU's; a [`Described`] one is what a file says.
+//!   register-compatible with QEMU's; a [`Described`] one is what a file says, the inside of a
+//!   [`Remote`] one is in another process.
 //! - [`Machine`] puts memory, unit and devices together.
 //!
 //! This crate is a witness. It takes bit definitions from `dxgk-iopt`, never an algorithm, and knows nothing of the
@@ -18,6 +19,7 @@ mod machine;
 mod none;
 mod pci;
 mod port;
+mod remote;
 mod unit;
 mod vtd;
 
@@ -27,5 +29,6 @@ pub use machine::{BadMachine, Machine, MachineBuilder};
 pub use none::NoRegisters;
 pub use pci::{BarShape, Bus, Capability, Device, Identity, Outside, PciDevice};
 pub use port::RequesterPort;
+pub use remote::{BadShape, Remote, RemoteShape};
 pub use unit::UnitConfig;
 pub use vtd::{VtdConfig, VtdUnit};

@@ -89,7 +89,7 @@ impl MachineBuilder {
         let (unit, registers) = self.unit.build(needed, &self.memory);
         let (memory, events) = (self.memory, self.events);
         let mut machine = Machine { memory, events, unit, registers, window, functions: Vec::new() };
-        let mut windows = Windows { memory: MEMORY_WINDOW.start, ports: PORT_WINDOW.start };
+        let mut windows = Windows::empty();
         for (number, (requester, name, device)) in self.devices.into_iter().enumerate() {
             if machine.functions.iter().any(|function| function.requester() == requester) {
                 return Err(BadMachine::SameRequester(requester));
@@ -112,6 +112,11 @@ impl MachineBuilder {
     }
 }
 
+/// Whether there are addresses for these BARs, in a machine that has no others.
+pub(crate) fn assignable(device: &str, bars: &[BarShape]) -> Result<(), BadMachine> {
+    Windows::empty().assign(device, bars).map(drop)
+}
+
 /// First free address of each window.
 struct Windows {
     memory: u64,
@@ -119,6 +124,10 @@ struct Windows {
 }
 
 impl Windows {
+    fn empty() -> Self {
+        Self { memory: MEMORY_WINDOW.start, ports: PORT_WINDOW.start }
+    }
+
     fn assign(&mut self, device: &str, bars: &[BarShape]) -> Result<Vec<(u8, u32)>, BadMachine> {
         bars.iter().map(|bar| self.place(device, bar).map(|base| (bar.index, base))).collect()
     }

@@ -10,5 +10,6 @@ mod hostile;
 mod pci;
 mod queue;
 mod registers;
+mod remote;
 mod rig;
 mod walks;

@@ -113,18 +113,18 @@ impl MachineEnd {
     }
 
     /// Waits up to `most` until the device does something: makes a transfer, which is carried out, or signals an
-    /// interrupt. Whether it did.
-    pub fn wait(&mut self, most: Duration, carry: &mut Carry<'_>) -> bool {
-        let (until, before) = (Instant::now() + most, self.interrupts());
+    /// interrupt beyond the `known` ones. Whether it did.
+    pub fn wait(&mut self, most: Duration, known: u64, carry: &mut Carry<'_>) -> bool {
+        let until = Instant::now() + most;
         loop {
-            if self.carry_out(carry) || self.interrupts() != before {
+            if self.carry_out(carry) || self.interrupts() != known {
                 return true;
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || self.link.is_gone() {
                 return false;
             }
-            let ready = || self.is_wanted() || self.interrupts() != before || self.link.is_gone();
+            let ready = || self.is_wanted() || self.interrupts() != known || self.link.is_gone();
             self.link.sleep(DEVICE_SIGNAL, left, ready);
         }
     }

@@ -106,7 +106,7 @@ fn another_implementations_server_serves_us() {
     assert_eq!(machine.access(command), Some(7));
     assert_eq!(machine.end.interrupts(), 0);
     machine.write(0x800, Width::Dword, 1);
-    assert!(machine.end.interrupts() == 1 || machine.wait(LIMIT), "the interrupt comes");
+    assert!(machine.wait(LIMIT), "the interrupt comes");
     assert_eq!(machine.access(Access::InterruptServed), Some(0));
     assert_eq!(machine.proxy.failure(), None);
     drop(machine);

@@ -82,10 +82,10 @@ fn transfers_go_through_the_machine_and_the_interrupt_comes_after_them() {
 fn an_interrupt_that_is_not_acknowledged_comes_again_when_it_was_served() {
     let (socket, _, mut machine) = edu(Work::AtOnce);
     machine.write(0x60, Width::Dword, 1);
-    assert!(machine.end.interrupts() == 1 || machine.wait(LIMIT));
+    assert!(machine.wait(LIMIT));
     assert!(!machine.wait(Duration::from_millis(50)), "it masks itself");
     machine.access(Access::InterruptServed);
-    assert!(machine.end.interrupts() == 2 || machine.wait(LIMIT));
+    assert!(machine.wait(LIMIT));
     ended(socket, machine);
 }
 

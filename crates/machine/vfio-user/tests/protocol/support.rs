@@ -38,6 +38,8 @@ pub(crate) struct Machine {
     pub(crate) proxy: Proxy,
     pub(crate) end: MachineEnd,
     pub(crate) memory: Vec<u8>,
+    /// Interrupts that were waited for.
+    known: u64,
 }
 
 pub(crate) const MEMORY_AT: u64 = 0x1_0000;
@@ -46,7 +48,7 @@ impl Machine {
     pub(crate) fn new(connection: Connection) -> Self {
         let proxy = Proxy::start(connection, DeviceEnd::create().expect("a link")).expect("threads");
         let end = proxy.link().machine_end().expect("the machine's end");
-        Self { proxy, end, memory: vec![0; 1 << 16] }
+        Self { proxy, end, memory: vec![0; 1 << 16], known: 0 }
     }
 
     pub(crate) fn access(&mut self, access: Access) -> Option<u64> {
@@ -62,9 +64,12 @@ impl Machine {
         self.access(Access::Write { place: Place::Bar(0), offset, width, value })
     }
 
+    /// Whether the device did something that was not waited for before.
     pub(crate) fn wait(&mut self, most: Duration) -> bool {
-        let memory = &mut self.memory;
-        self.end.wait(most, &mut |address, transfer| carry(memory, address, transfer))
+        let (memory, known) = (&mut self.memory, self.known);
+        let acted = self.end.wait(most, known, &mut |address, transfer| carry(memory, address, transfer));
+        self.known = self.end.interrupts();
+        acted
     }
 }
 
