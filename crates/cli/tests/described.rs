@@ -81,7 +81,15 @@ fn a_bad_description_is_one_line_with_its_place_and_nothing_starts() {
             assert!(run.stderr.contains(word), "{word:?} is not said: {}", run.told());
         }
     }
-    for (device, word) in [("/nowhere/x.toml", "x.toml"), ("gpu9", "edu, none, FILE.toml")] {
+    let accepted = "accepted: edu, none, FILE.toml, vfio-user:SOCKET";
+    let cases = [
+        ("/nowhere/x.toml", "x.toml"),
+        ("gpu9", accepted),
+        ("gpu", "is not there yet"),
+        ("qemu:edu", "is not there yet"),
+        ("virtio-gpu", "docs/devices/virtio-gpu.toml"),
+    ];
+    for (device, word) in cases {
         let run = run(&["--device", device]);
         assert_eq!(run.status, 2, "{}", run.told());
         assert!(run.stderr.contains(word), "{}", run.told());
@@ -104,7 +112,7 @@ fn the_schema_of_devices_has_every_field_of_the_examples() {
     assert_eq!(status, 0);
     assert_eq!(schema["additionalProperties"], false);
     let top = properties(&schema, &schema).expect("properties");
-    for name in ["npu.toml", "display.toml", "edu.toml"] {
+    for name in ["npu.toml", "display.toml", "edu.toml", "virtio-gpu.toml"] {
         let text = std::fs::read_to_string(example(name)).expect("the example");
         let mut fields = Some(top);
         for line in text.lines() {

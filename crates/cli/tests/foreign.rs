@@ -268,3 +268,55 @@ fn full_samples_give_the_same_report_twice() {
         assert_eq!(reports(), reports(), "{}", full.driver);
     }
 }
+
+/// Runs every build of a display driver on a device that a file describes (docs/devices).
+fn runs_on(driver: &str, device: &str) -> Vec<Run> {
+    let device = format!("{}/../../docs/devices/{device}", env!("CARGO_MANIFEST_DIR"));
+    let on = |build: &PathBuf| run(&[build.to_str().expect("a UTF-8 path"), "--device", &device]);
+    builds_of(driver).iter().map(on).collect()
+}
+
+/// DDIs with their statuses, in order.
+fn life_of(run: &Run) -> Vec<(&str, Option<&str>)> {
+    let life = run.report["life"].as_array().expect("a life").iter();
+    life.map(|entry| (entry["ddi"].as_str().unwrap_or(""), entry["status"].as_str())).collect()
+}
+
+/// The device answers no command, so the driver waits for its mode list in vain, and goes on with its own.
+#[test]
+fn viogpudo_and_qxldod_live_to_unload_on_the_registers_that_a_file_describes_and_leak_their_register_maps() {
+    for (driver, device, maps) in [("viogpudo", "virtio-gpu.toml", 1), ("qxldod", "qxl.toml", 3)] {
+        for run in runs_on(driver, device) {
+            check_life(&run);
+            assert_eq!((run.status, run.text("/outcome")), (1, "findings"), "{}", run.told());
+            assert_eq!(run.text("/driver/kind"), "display-only", "{}", run.told());
+            assert_eq!(run.report["driver"]["missing_imports"], Value::Array(vec![]), "{}", run.told());
+            let findings = run.report["findings"].as_array().expect("findings");
+            let [leak] = findings.as_slice() else { panic!("{}", run.told()) };
+            assert_eq!((&leak["rule"], &leak["count"]), (&"LEAK-001".into(), &maps.into()), "{}", run.told());
+            let message = leak["message"].as_str().expect("a message");
+            assert!(message.starts_with("the register map (MapMemory)"), "{message}");
+        }
+    }
+}
+
+/// Its StartDevice sets the queues up and then looks for a second block of its EDID 32 KiB behind the first: the arithmetic counts
+/// in whole EDIDs. That is the driver's mistake, whatever the device.
+#[test]
+fn viogpu3d_starts_its_queues_and_stops_in_start_device_where_it_reads_beyond_its_own_memory() {
+    for run in runs_on("viogpu3d", "virtio-gpu.toml") {
+        assert_eq!((run.status, run.text("/outcome")), (3, "bugcheck"), "{}", run.told());
+        let life = life_of(&run);
+        let [first @ .., last] = life.as_slice() else { panic!("{}", run.told()) };
+        assert_eq!(
+            first[..2],
+            [("DriverEntry", Some("0x00000000")), ("DxgkDdiAddDevice", Some("0x00000000"))]
+        );
+        assert_eq!(*last, ("DxgkDdiStartDevice", None), "{}", run.told());
+        assert_eq!(run.text("/bugcheck/code"), "0x50", "{}", run.told());
+        assert_eq!(run.text("/bugcheck/where/function"), "VioGpuVidPN::GetCTA861Data", "{}", run.told());
+        // The queues: the line stands behind their set-up.
+        let log = run.report["log"].as_array().expect("a log");
+        assert!(log.iter().any(|line| line == "HWInit size 128"), "{}", run.told());
+    }
+}

@@ -165,6 +165,28 @@ fn a_write_to_its_own_code_is_bug_check_be() {
 }
 
 #[test]
+fn ports_are_those_of_the_device() {
+    // mov dx, PORT; in al, dx; movzx eax, al; ret: what was read comes back as DriverEntry's status.
+    let read = |port: u16| {
+        let [low, high] = port.to_le_bytes();
+        Driver::new(&[0x66, 0xBA, low, high, 0xEC, 0x0F, 0xB6, 0xC0, 0xC3])
+    };
+    let on_display = |driver: &Driver| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("bad.sys");
+        std::fs::write(&path, driver.build()).expect("the driver's file");
+        let device = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/devices/display.toml");
+        run(&[path.to_str().expect("a UTF-8 path"), "--device", device])
+    };
+    // Its ports are only recorded, and read as ones.
+    let run = on_display(&read(0xC03F));
+    assert_eq!(run.text("/life/0/status"), "0x000000FF", "{}", run.told());
+    let run = on_display(&read(0xC040));
+    stopped_at(&run, CODE + 4);
+    code_is(&run, "0x7E", &["0xc0000096"]);
+}
+
+#[test]
 fn instructions_that_the_host_does_not_play_are_named_as_privileged() {
     let cases: [&[u8]; 6] = [
         &[0xF4],             // hlt

@@ -2,11 +2,14 @@
 
 use dxgk_abi::Pointer;
 use dxgk_abi::life::DeviceInfo;
-use dxgk_abi::resources::{CmMemoryFlags, CmPartialResourceDescriptor, CmPortFlags, InterfaceType};
-use dxgk_hw::{Bar, BarKind, NoRoom, PciFunction};
+use dxgk_abi::resources::{
+    CmInterrupt, CmInterruptFlags, CmMemoryFlags, CmPartialResourceDescriptor, CmPortFlags, InterfaceType,
+};
+use dxgk_hw::{Bar, BarKind, NoRoom, PciFunction, Width};
 use dxgk_sysmm::callbacks::DeviceMemory;
 use zerocopy::IntoBytes;
 
+use super::interrupts::DEVICE_LEVEL;
 use super::state::AdapterState;
 use crate::guarded;
 use crate::kernel::Kernel;
@@ -23,15 +26,26 @@ pub(super) fn fill(adapter: &AdapterState, memory: &DeviceMemory, info: &mut Dev
 
 /// Lays out a device's CM_RESOURCE_LIST in driver memory; its address.
 pub(super) fn lay_out_resources(kernel: &Kernel, function: &dyn PciFunction) -> Result<u64, NoRoom> {
-    let list = resource_list(&function.bars(), function.requester().bus().into());
+    let list = resource_list(&function.bars(), interrupt(function), function.requester().bus().into());
     let at = kernel.space().map_host(list.len() as u64)?.get();
     guarded::write(at, &list).map_err(|_| NoRoom)?;
     Ok(at)
 }
 
-/// One full descriptor: the bus, and a partial descriptor a BAR (wdm.h, CM_RESOURCE_LIST; the array follows its head
-/// without a gap).
-fn resource_list(bars: &[Bar], bus: u32) -> Vec<u8> {
+const INTERRUPT_LINE: u16 = 0x3c;
+const INTERRUPT_PIN: u16 = 0x3d;
+
+/// The interrupt of a function that has a pin. Vectors of a level follow each other (our choice; a driver only passes them on).
+fn interrupt(function: &dyn PciFunction) -> Option<CmInterrupt> {
+    let byte = |offset| function.config_read(offset, Width::Byte) as u32;
+    let level = DEVICE_LEVEL.into();
+    let vector = u32::from(DEVICE_LEVEL) << 4 | byte(INTERRUPT_LINE) & 15;
+    (byte(INTERRUPT_PIN) != 0).then_some(CmInterrupt { level, vector, affinity: 1 })
+}
+
+/// One full descriptor: the bus, and a partial descriptor a BAR, and one for the interrupt line, which may be shared (wdm.h,
+/// CM_RESOURCE_LIST; the array follows its head without a gap).
+fn resource_list(bars: &[Bar], interrupt: Option<CmInterrupt>, bus: u32) -> Vec<u8> {
     let mut list = Vec::new();
     let mut word = |value: u32| list.extend_from_slice(&value.to_le_bytes());
     word(1);
@@ -39,9 +53,14 @@ fn resource_list(bars: &[Bar], bus: u32) -> Vec<u8> {
     word(bus);
     // Version 1, revision 1.
     word(0x0001_0001);
-    word(bars.len() as u32);
+    word(bars.len() as u32 + u32::from(interrupt.is_some()));
     for bar in bars {
         list.extend_from_slice(descriptor(bar).as_bytes());
+    }
+    if let Some(interrupt) = interrupt {
+        let level_sensitive = CmInterruptFlags(0);
+        let descriptor = CmPartialResourceDescriptor::interrupt(interrupt, level_sensitive, true);
+        list.extend_from_slice(descriptor.as_bytes());
     }
     list
 }
@@ -69,7 +88,7 @@ mod tests {
     use dxgk_abi::Pointer;
     use dxgk_abi::kernel::UnicodeString;
     use dxgk_abi::life::DeviceInfo;
-    use dxgk_abi::resources::CmResourceList;
+    use dxgk_abi::resources::{CmInterrupt, CmResourceList};
     use dxgk_hw::{Bar, BarKind, PhysAddr};
     use dxgk_port::vidmm::Fences;
     use dxgk_sysmm::callbacks::DeviceMemory;
@@ -108,7 +127,7 @@ mod tests {
             base: PhysAddr::new(0xfe00_0000),
             size: 0x10_0000,
         };
-        let bytes = resource_list(&[bar], 3);
+        let bytes = resource_list(&[bar], None, 3);
         let list = CmResourceList::read_from_bytes(&bytes).expect("one full descriptor with one partial one");
         let full = list.list;
         let [full] = full;
@@ -117,5 +136,18 @@ mod tests {
         let (bus, count, start) = (full.bus_number, partial.count, first.start);
         assert_eq!((bus, count, start), (3, 1, 0xfe00_0000));
         assert_eq!(first.range_length(), Some(0x10_0000));
+    }
+
+    #[test]
+    fn the_interrupt_follows_the_bars() {
+        let line = CmInterrupt { level: 8, vector: 0x80, affinity: 1 };
+        let bytes = resource_list(&[], Some(line), 0);
+        let list = CmResourceList::read_from_bytes(&bytes).expect("one full descriptor with one partial one");
+        let [full] = list.list;
+        let partial = full.partial_resource_list;
+        let [first] = partial.partial_descriptors;
+        let (count, flags) = (partial.count, first.flags);
+        assert_eq!((count, first.share_disposition, flags), (1, 3, 0));
+        assert_eq!(first.as_interrupt(), Some(line));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A window is a range of addresses that faults; the trap layer decodes the access and brings it here, and here it becomes
 //! an access to the BAR. A window covers exactly the bytes that were mapped: what lies beside it in the same page faults.
+//! Ports need no window: `in` and `out` trap by themselves.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use crate::kernel::{self, HUNDREDS_PER_BOUNDARY, IoSpace, TimePassing};
 use crate::layout::{Purpose, Region, Reservation, RunGuard};
 use crate::processor;
 use crate::sink::HostSink;
-use crate::trap::{RegisterTarget, add_window, remove_window};
+use crate::trap::{RegisterTarget, add_window, remove_window, set_ports};
 
 /// Boundaries that a stall lasts at most, so that a long one does not take a long time here too.
 const LONGEST_STALL: u64 = 10_000;
@@ -64,16 +65,34 @@ impl Devices {
         }
     }
 
+    fn note(&self, address: u64, width: u32, value: u64, write: bool, is_port: bool) {
+        self.sink.emit(&Event::Register(RegisterAccess {
+            address,
+            value,
+            width: width as u8,
+            write: write.into(),
+            is_port: is_port.into(),
+            reserved: [0; 5],
+        }));
+    }
+
+    /// The driver cannot be called from inside a trap: its interrupt comes right after the instruction.
+    fn ask_for_delivery(&self) {
+        if self.any_line() {
+            processor::request_delivery();
+        }
+    }
+
     /// Whether some device's line is high.
     fn any_line(&self) -> bool {
         self.functions.iter().any(|function| function.interrupt_pending())
     }
 
-    /// The function and BAR whose memory holds all of `bytes` bytes from `base`, and the offset in it.
-    fn decode(&self, base: PhysAddr, bytes: u64) -> Option<(Arc<dyn PciFunction>, u8, u64)> {
+    /// The function and BAR whose memory, or ports, hold all of `bytes` bytes from `base`, and the offset in it.
+    fn decode(&self, ports: bool, base: PhysAddr, bytes: u64) -> Option<(Arc<dyn PciFunction>, u8, u64)> {
         self.functions.iter().find_map(|function| {
             let bar = function.bars().into_iter().find(|bar| {
-                matches!(bar.kind, BarKind::Memory { .. })
+                (bar.kind == BarKind::Io) == ports
                     && base
                         .get()
                         .checked_sub(bar.base.get())
@@ -99,21 +118,8 @@ struct Window {
 
 impl Window {
     fn note(&self, address: u64, width: u32, value: u64, write: bool) {
-        self.devices.sink.emit(&Event::Register(RegisterAccess {
-            address: self.physical.wrapping_add(address.wrapping_sub(self.va)),
-            value,
-            width: width as u8,
-            write: write.into(),
-            is_port: 0,
-            reserved: [0; 5],
-        }));
-    }
-
-    /// The driver cannot be called from inside a trap: its interrupt comes right after the instruction.
-    fn ask_for_delivery(&self) {
-        if self.devices.any_line() {
-            processor::request_delivery();
-        }
+        let physical = self.physical.wrapping_add(address.wrapping_sub(self.va));
+        self.devices.note(physical, width, value, write, false);
     }
 
     fn at(&self, address: u64) -> u64 {
@@ -129,7 +135,7 @@ impl RegisterTarget for Window {
             None => u64::MAX,
         };
         self.note(address, width, value, false);
-        self.ask_for_delivery();
+        self.devices.ask_for_delivery();
         value
     }
 
@@ -139,8 +145,50 @@ impl RegisterTarget for Window {
         if let Some(width) = Width::from_bytes(width.into()) {
             self.function.write(self.bar, self.at(address), width, value);
         }
-        self.ask_for_delivery();
+        self.devices.ask_for_delivery();
     }
+}
+
+/// The ports of all devices.
+struct Ports(Arc<Devices>);
+
+impl Ports {
+    fn find(&self, port: u64, width: u32) -> Option<(Arc<dyn PciFunction>, u8, u64, Width)> {
+        let (function, bar, offset) = self.0.decode(true, PhysAddr::new(port), width.into())?;
+        Some((function, bar, offset, Width::from_bytes(width.into())?))
+    }
+}
+
+impl RegisterTarget for Ports {
+    fn load(&self, port: u64, width: u32) -> u64 {
+        self.0.advance();
+        let value = match self.find(port, width) {
+            Some((function, bar, offset, width)) => function.read(bar, offset, width),
+            // It reaches beyond the last port.
+            None => u64::MAX,
+        };
+        self.0.note(port, width, value, false, true);
+        self.0.ask_for_delivery();
+        value
+    }
+
+    fn store(&self, port: u64, width: u32, value: u64) {
+        self.0.advance();
+        self.0.note(port, width, value, true, true);
+        if let Some((function, bar, offset, width)) = self.find(port, width) {
+            function.write(bar, offset, width, value);
+        }
+        self.0.ask_for_delivery();
+    }
+
+    fn answers(&self, port: u64) -> bool {
+        self.find(port, 1).is_some()
+    }
+}
+
+/// Has `in` and `out` reach the devices' ports.
+pub(super) fn answer_ports(devices: &Arc<Devices>) {
+    set_ports(Some(Rc::new(Ports(Arc::clone(devices)))));
 }
 
 /// [`IoSpace`] over [`Devices`]: an `Arc`, because windows keep their devices.
@@ -149,7 +197,7 @@ pub struct DeviceWindows(pub Arc<Devices>);
 
 impl IoSpace for DeviceWindows {
     fn map(&self, base: PhysAddr, bytes: u64, _cache: CacheType) -> Option<CpuVa> {
-        let (function, bar, offset) = self.0.decode(base, bytes)?;
+        let (function, bar, offset) = self.0.decode(false, base, bytes)?;
         let in_page = base.offset();
         let reserved = in_page.checked_add(bytes)?.checked_next_multiple_of(PAGE_SIZE)?;
         let mut windows = self.0.windows.lock().unwrap_or_else(PoisonError::into_inner);

@@ -79,6 +79,7 @@ impl LoadedMiniport {
         let scratch = Mutex::new(Scratch::new(base));
         kernel.set_level_lowered(Arc::clone(&port) as _);
         super::interrupts::deliver_after_traps();
+        super::devices::answer_ports(&port.devices);
         Ok(Self { kernel, port, entry, arguments, keys, scratch, private_data: Mutex::default() })
     }
 

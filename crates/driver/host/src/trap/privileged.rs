@@ -82,7 +82,8 @@ fn port(trap: &Interrupted<'_>, instruction: &Instruction, operand: u32) -> u64 
 fn port_in(trap: &mut Interrupted<'_>, run: &Run, instruction: &Instruction) -> Option<()> {
     let register = instruction.op0_register();
     let width = register.size() as u32;
-    let value = run.watches.ports()?.load(port(trap, instruction, 1), width);
+    let port = port(trap, instruction, 1);
+    let value = run.watches.port(port)?.load(port, width);
     trap.set(register, value & mask(width));
     Some(())
 }
@@ -90,7 +91,8 @@ fn port_in(trap: &mut Interrupted<'_>, run: &Run, instruction: &Instruction) -> 
 fn port_out(trap: &Interrupted<'_>, run: &Run, instruction: &Instruction) -> Option<()> {
     let register = instruction.op1_register();
     let width = register.size() as u32;
-    run.watches.ports()?.store(port(trap, instruction, 0), width, trap.get(register));
+    let port = port(trap, instruction, 0);
+    run.watches.port(port)?.store(port, width, trap.get(register));
     Some(())
 }
 

@@ -103,11 +103,11 @@ fn element(trap: &mut Interrupted<'_>, run: &Run, kind: Kind, width: u32) -> Res
             Ok(())
         }
         Kind::In => {
-            let ports = run.watches.ports().ok_or(Failure::Unsupported)?;
+            let ports = run.watches.port(port).ok_or(Failure::Unsupported)?;
             store(run, to, width, ports.load(port, width) & mask(width))
         }
         Kind::Out => {
-            let ports = run.watches.ports().ok_or(Failure::Unsupported)?;
+            let ports = run.watches.port(port).ok_or(Failure::Unsupported)?;
             ports.store(port, width, load(run, from, width)?);
             Ok(())
         }

@@ -16,6 +16,12 @@ pub trait RegisterTarget {
     fn load(&self, address: u64, width: u32) -> u64;
     /// A write; bits beyond the width are zero.
     fn store(&self, address: u64, width: u32, value: u64);
+
+    /// Of ports: whether anybody answers at this one. Where nobody does, `in` and `out` stay privileged instructions.
+    fn answers(&self, port: u64) -> bool {
+        let _ = port;
+        true
+    }
 }
 
 /// What happens after a guard was touched.
@@ -113,8 +119,9 @@ impl Watches {
         self.guards.find(address)
     }
 
-    pub(super) fn ports(&self) -> Option<Rc<dyn RegisterTarget>> {
-        self.ports.try_borrow().ok()?.clone()
+    /// Who answers at a port.
+    pub(super) fn port(&self, port: u64) -> Option<Rc<dyn RegisterTarget>> {
+        self.ports.try_borrow().ok()?.clone().filter(|ports| ports.answers(port))
     }
 }
 

@@ -14,6 +14,9 @@ pub struct Description {
     /// Its base address registers.
     #[serde(default)]
     pub bar: Vec<Bar>,
+    /// Its capabilities: they stand in configuration space from 0x40 on, one behind the other, in this order.
+    #[serde(default)]
+    pub capability: Vec<Capability>,
     /// Memory inside the device, which only its DMA engines reach.
     #[serde(default)]
     pub memory: Vec<Memory>,
@@ -53,6 +56,29 @@ pub struct Pci {
     pub subsystem: u16,
 }
 
+/// A capability (PCI Local Bus 3.0, 6.7).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Capability {
+    /// What it is: 0x01 power management, 0x05 MSI, 0x09 a vendor's own, 0x10 PCI Express, 0x11 MSI-X.
+    pub id: u8,
+    /// Its bytes behind the number and the pointer to the next.
+    pub body: Vec<u8>,
+    /// Of each of these bytes, the bits that software can change; what is missing it cannot. Nothing comes of a change.
+    #[serde(default)]
+    pub writable: Vec<u8>,
+}
+
+/// What a BAR's RAM holds at power-on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Data {
+    /// Bytes from the BAR's start.
+    pub offset: u64,
+    /// Words of 4 bytes, the lowest byte first.
+    pub words: Vec<u32>,
+}
+
 /// A base address register.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -73,9 +99,12 @@ pub struct Bar {
     /// What reads give where there is neither register nor RAM.
     #[serde(default)]
     pub undecoded: Undecoded,
-    /// Where the device's own DMA engines see this BAR's RAM; without it they do not. `content = "ram"` only.
+    /// Where the device's own DMA engines see this BAR's RAM; without it they do not. `content = "ram"` or `"rom"` only.
     #[serde(default)]
     pub device_address: Option<u64>,
+    /// What is in it at power-on, besides zeros. `content = "ram"` or `"rom"` only.
+    #[serde(default)]
+    pub data: Vec<Data>,
 }
 
 /// What a BAR decodes.
@@ -96,8 +125,10 @@ pub enum BarContent {
     /// The registers that name this BAR.
     #[default]
     Registers,
-    /// RAM, zero at first; any access inside it is served.
+    /// RAM; any access inside it is served.
     Ram,
+    /// The same, but what is written to it is dropped.
+    Rom,
     /// Nothing: accesses are only recorded, as those to every BAR are.
     Log,
 }

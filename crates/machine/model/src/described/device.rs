@@ -10,7 +10,7 @@ use super::description::Description;
 use super::plan::{Action, Bar, Content, Effect, Plan, Way};
 use super::registers::Registers;
 use super::transfer::{Memories, Transfer};
-use crate::pci::{BarShape, Bus, Device, Identity};
+use crate::pci::{BarShape, Bus, Capability, Device, Identity};
 
 /// A device made from a [`Description`].
 pub struct Described {
@@ -94,10 +94,14 @@ impl Device for Described {
         self.plan.bars.iter().map(|bar| bar.shape).collect()
     }
 
+    fn capabilities(&self) -> Vec<Capability> {
+        self.plan.capabilities.clone()
+    }
+
     fn read(&mut self, bar: u8, offset: u64, width: Width, _bus: &Bus<'_>) -> u64 {
         let Some(bar) = self.bar(bar) else { return u64::MAX };
         match bar.content {
-            Content::Ram(memory) => self.state.memories.read(memory, offset, width),
+            Content::Ram(memory) | Content::Rom(memory) => self.state.memories.read(memory, offset, width),
             Content::Log => bar.undecoded,
             Content::Registers => {
                 let (plan, registers) = (&self.plan.registers, &mut self.state.registers);
@@ -111,7 +115,7 @@ impl Device for Described {
         let Some(bar) = self.bar(bar) else { return };
         match bar.content {
             Content::Ram(memory) => self.state.memories.write(memory, offset, width, value),
-            Content::Log => {}
+            Content::Rom(_) | Content::Log => {}
             Content::Registers => self.state.write(&self.plan, (bar.shape.index, offset), width, value, bus),
         }
     }

@@ -34,7 +34,15 @@ impl Memories {
             address: memory.address,
             bytes: vec![0; usize::try_from(memory.bytes).unwrap_or(0)],
         };
-        Self(plan.iter().map(memory).collect())
+        let mut memories = Self(plan.iter().map(memory).collect());
+        for (index, memory) in plan.iter().enumerate() {
+            for data in &memory.data {
+                for (offset, word) in (data.offset..).step_by(4).zip(&data.words) {
+                    memories.write(index, offset, Width::Dword, (*word).into());
+                }
+            }
+        }
+        memories
     }
 
     /// The processor reads a RAM-backed BAR.

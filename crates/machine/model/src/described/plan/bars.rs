@@ -22,14 +22,17 @@ pub(in super::super) enum Content {
     Registers,
     /// A memory, by position.
     Ram(usize),
+    /// Likewise; it cannot be written.
+    Rom(usize),
     Log,
 }
 
-/// A memory: where the device's engines see it, if they do, and its bytes.
-#[derive(Clone, Copy, Debug)]
+/// A memory: where the device's engines see it, if they do, its bytes, and what of them are not zero at power-on.
+#[derive(Clone, Debug)]
 pub(in super::super) struct MemoryPlan {
     pub(in super::super) address: Option<u64>,
     pub(in super::super) bytes: u64,
+    pub(in super::super) data: Vec<description::Data>,
 }
 
 /// Checks all BARs and memories.
@@ -50,11 +53,14 @@ pub(super) fn plan(description: &Description) -> Result<(Vec<Bar>, Vec<MemoryPla
             })?;
         }
         let content = match bar.content {
-            BarContent::Ram => {
-                Content::Ram(memories.add(&place, "device-address", bar.device_address, bar.size)?)
-            }
+            BarContent::Ram => Content::Ram(memories.add_bar(&place, bar)?),
+            BarContent::Rom => Content::Rom(memories.add_bar(&place, bar)?),
             _ if bar.device_address.is_some() => {
                 return Err(place.field("device-address").bad("there is no RAM; needs content = \"ram\""));
+            }
+            _ if !bar.data.is_empty() => {
+                let message = "there is no RAM; needs content = \"ram\" or \"rom\"";
+                return Err(place.field("data").bad(message));
             }
             BarContent::Registers => Content::Registers,
             BarContent::Log => Content::Log,
@@ -101,6 +107,22 @@ struct Memories {
 }
 
 impl Memories {
+    /// The position of the memory behind a BAR.
+    fn add_bar(&mut self, place: &Place, bar: &description::Bar) -> Result<usize, BadDescription> {
+        let position = self.add(place, "device-address", bar.device_address, bar.size)?;
+        for (index, data) in bar.data.iter().enumerate() {
+            let bytes = data.words.len() as u64 * 4;
+            let fits = data.offset.checked_add(bytes).is_some_and(|end| end <= bar.size);
+            place.field("data").index(index).require(fits, || {
+                format!("{bytes:#x} bytes at {:#x} do not fit into {:#x} bytes", data.offset, bar.size)
+            })?;
+        }
+        if let Some(memory) = self.all.get_mut(position) {
+            memory.data.clone_from(&bar.data);
+        }
+        Ok(position)
+    }
+
     /// The position of a new memory that overlaps no other.
     fn add(
         &mut self,
@@ -123,7 +145,7 @@ impl Memories {
                 format!("{start:#x} to {:#x} overlaps another memory of the device", end - 1)
             })?;
         }
-        self.all.push(MemoryPlan { address, bytes });
+        self.all.push(MemoryPlan { address, bytes, data: Vec::new() });
         Ok(self.all.len() - 1)
     }
 }

@@ -2,6 +2,7 @@
 
 mod actions;
 mod bars;
+mod capabilities;
 mod registers;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 use super::check::{BadDescription, Place};
 use super::description::{Description, Direction};
 use super::limits;
-use crate::pci::Identity;
+use crate::pci::{Capability, Identity};
 
 pub(super) use actions::{Action, Condition, Effect, Way};
 pub(super) use bars::{Bar, Content, MemoryPlan};
@@ -20,6 +21,7 @@ pub(super) use registers::Register;
 pub(super) struct Plan {
     pub(super) identity: Identity,
     pub(super) bars: Vec<Bar>,
+    pub(super) capabilities: Vec<Capability>,
     pub(super) memories: Vec<MemoryPlan>,
     pub(super) registers: Vec<Register>,
     pub(super) engines: Vec<Engine>,
@@ -123,6 +125,7 @@ impl Plan {
         let (bars, memories) = bars::plan(description)?;
         Ok(Self {
             identity: identity(description)?,
+            capabilities: capabilities::plan(description)?,
             registers: registers::plan(&resolver)?,
             engines: resolver.engines()?,
             interrupts: resolver.interrupts()?,

@@ -1,5 +1,6 @@
 //! Devices out of description files: the published examples, driven through their registers.
 
+mod adapters;
 mod display;
 mod edu;
 mod hostile;
@@ -16,6 +17,8 @@ use crate::rig::{DEVICE, Rig};
 pub(crate) const NPU: &str = include_str!("../../../../../../docs/devices/npu.toml");
 pub(crate) const DISPLAY: &str = include_str!("../../../../../../docs/devices/display.toml");
 pub(crate) const EDU: &str = include_str!("../../../../../../docs/devices/edu.toml");
+pub(crate) const VIRTIO_GPU: &str = include_str!("../../../../../../docs/devices/virtio-gpu.toml");
+pub(crate) const QXL: &str = include_str!("../../../../../../docs/devices/qxl.toml");
 
 /// RAM, events, and the described device behind a unit that lets everything pass.
 pub(crate) struct Bench {

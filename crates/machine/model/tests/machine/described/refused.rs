@@ -2,7 +2,7 @@
 
 use dxgk_model::Description;
 
-use super::{DISPLAY, EDU, NPU};
+use super::{DISPLAY, EDU, NPU, QXL, VIRTIO_GPU};
 
 const HEAD: &str = "name = \"x\"\n[pci]\nvendor = 1\ndevice = 2\nclass = 0x030000\n";
 
@@ -17,7 +17,7 @@ fn refusal_of(rest: &str) -> String {
 
 #[test]
 fn the_examples_and_the_smallest_description_are_accepted() {
-    for text in [NPU, DISPLAY, EDU, HEAD] {
+    for text in [NPU, DISPLAY, EDU, VIRTIO_GPU, QXL, HEAD] {
         assert!(Description::parse(text).is_ok());
     }
 }
@@ -32,7 +32,7 @@ fn what_is_no_toml_or_has_unknown_fields_is_refused_with_its_line() {
     );
     let missing = refusal_of("[[bar]]\nindex = 0\n");
     assert!(missing.starts_with("line 6: ") && missing.contains("size"), "{missing}");
-    let variant = refusal_of("[[bar]]\nindex = 0\nsize = 16\ncontent = \"rom\"\n");
+    let variant = refusal_of("[[bar]]\nindex = 0\nsize = 16\ncontent = \"disc\"\n");
     assert!(variant.starts_with("line 9: ") && variant.contains("`ram`"), "{variant}");
     let range = refusal("name = \"x\"\n[pci]\nvendor = 0x12345\n");
     assert!(range.starts_with("line 3: ") && range.contains("u16"), "{range}");
@@ -56,6 +56,21 @@ fn what_does_not_fit_together_is_refused_with_its_line_and_field() {
         ("[[bar]]\nindex = 1\nsize = 0x1000_0000\ncontent = \"ram\"\n", "line 8: bar[0].size: ", "0x4000000"),
         ("[[bar]]\nindex = 1\nsize = 512\nkind = \"ports\"\n", "line 8: bar[0].size: ", "0x100"),
         ("[[bar]]\nindex = 1\nsize = 64\ndevice-address = 0\n", "line 9: bar[0].device-address: ", "ram"),
+        (
+            "[[bar]]\nindex = 1\nsize = 64\ncontent = \"rom\"\ndata = [{ offset = 60, words = [1, 2] }]\n",
+            "line 10: bar[0].data[0]: ",
+            "do not fit into 0x40 bytes",
+        ),
+        (
+            "[[bar]]\nindex = 1\nsize = 64\ndata = [{ offset = 0, words = [1] }]\n",
+            "line 9: bar[0].data: ",
+            "\"rom\"",
+        ),
+        (
+            "[[capability]]\nid = 9\nbody = [1, 2]\nwritable = [0, 0, 0]\n",
+            "line 9: capability[0].writable: ",
+            "the body has 2",
+        ),
         ("[[memory]]\naddress = 0xffff_ffff_ffff_ffff\nsize = 2\n", "line 7: memory[0].address: ", "64 bits"),
         (
             "[[memory]]\naddress = 0\nsize = 16\n[[memory]]\naddress = 15\nsize = 1\n",
