@@ -239,6 +239,20 @@ fn full_samples_page_and_live_to_unload() {
     }
 }
 
+/// Shows S-BPD-07.
+#[test]
+fn paging_operations_are_asked_for_at_passive_level() {
+    for full in [ROSKMD, COSKMD] {
+        for run in runs_of(&full, &["--log"]) {
+            let asked: Vec<&str> =
+                run.stdout.lines().filter(|line| line.contains("-> DxgkDdiBuildPagingBuffer")).collect();
+            assert!(!asked.is_empty(), "{}", run.told());
+            // Above it the level would follow.
+            assert!(asked.iter().all(|line| line.ends_with(')')), "{asked:?}");
+        }
+    }
+}
+
 #[test]
 fn full_samples_page_behind_an_iommu_that_maps_what_they_are_given() {
     for full in [ROSKMD, COSKMD] {

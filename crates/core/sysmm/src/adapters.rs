@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
+use dxgk_abi::bugcheck::SysMmFatalError;
 use dxgk_abi::{Handle, NtStatus};
 use dxgk_event::{ModeChoice, ObjectKind};
 use dxgk_hw::{CpuVa, DriverMemory, PAGE_SIZE, total_pages};
@@ -170,7 +171,8 @@ impl<P: Platform> SysMm<P> {
     /// anything but 0 is our own mistake, or follows from an invalidation that was not confirmed.
     ///
     /// # Errors
-    /// STATUS_INVALID_PARAMETER when it does not exist; STATUS_INVALID_DEVICE_STATE while it has adapters.
+    /// STATUS_INVALID_PARAMETER when it does not exist; STATUS_INVALID_DEVICE_STATE while it has adapters; bug check 0x1E4/8
+    /// when logical addresses of it are still given out (it is dropped all the same).
     pub fn remove_logical_adapter(&self, logical: LogicalAdapterId) -> Result<u64, CallError> {
         let records = self.records.lock();
         let in_use = records
@@ -187,7 +189,12 @@ impl<P: Platform> SysMm<P> {
             Some(adapter) if !adapter.removed => {
                 adapter.removed = true;
                 let domain = core::mem::replace(&mut adapter.domain, Domain::Passthrough);
-                Ok(domain.mapped_pages())
+                match domain.mapped_pages() {
+                    left if left != 0 && domain.is_remapping() => {
+                        Err(CallError::fatal(SysMmFatalError::LOGICAL_BLOCK_POOL_LEAKED))
+                    }
+                    left => Ok(left),
+                }
             }
             _ => Err(NtStatus::INVALID_PARAMETER.into()),
         }

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use dxgk_abi::NtStatus;
+use dxgk_abi::bugcheck::SysMmFatalError;
 use dxgk_abi::callback::{ArgCbDestroyPhysicalMemoryObject, ArgCbFreeAdl, ArgCbFreePagesFromMdl};
+use dxgk_abi::{BugCheck, NtStatus};
 use dxgk_event::{MappingStep, ObjectKind};
 use dxgk_sysmm::CallError;
 
@@ -135,4 +136,26 @@ fn the_logical_addresses_of_a_failed_invalidation_are_not_used_again() {
     free(second.adl);
     let third = run.sysmm.allocate_adl(&CALLER, &adl_args(opened, 0, 4096)).expect("room");
     assert_eq!(run.adl(third.adl), next, "these were given back");
+}
+
+/// Shows S-B1E4-08.
+#[test]
+fn logical_addresses_that_never_came_back_bug_check_1e4_8_at_the_end() {
+    for hangs in [false, true] {
+        let run = Run::new(Kind::Remapping);
+        let made =
+            run.sysmm.create_physical_memory_object(&CALLER, &mdl_object(run.lead, 4096)).expect("room");
+        let opened = made.adapter_memory_object;
+        run.sysmm.allocate_adl(&CALLER, &adl_args(opened, 0, 4096)).expect("room");
+        run.domain.unit_hangs.store(hangs, Ordering::Relaxed);
+        for adapter in [run.linked, run.lead] {
+            run.sysmm.remove_adapter(adapter).expect("live");
+        }
+        let leaked = CallError::BugCheck {
+            code: BugCheck::VIDEO_DXGKRNL_SYSMM_FATAL_ERROR,
+            parameters: [SysMmFatalError::LOGICAL_BLOCK_POOL_LEAKED.0, 0, 0, 0],
+        };
+        let expected = if hangs { Err(leaked) } else { Ok(0) };
+        assert_eq!(run.sysmm.remove_logical_adapter(run.logical), expected);
+    }
 }
