@@ -7,7 +7,8 @@ use dxgk_sysmm::pages::PageOwner;
 
 use crate::rig::{FAILED, FULL, Rig, chain};
 
-/// Shows S-SHD-01, S-SHD-03, S-SHD-04, S-SHU-04, S-RHD-01, S-RHDA-02, S-RHDA-07, S-RHDF-01.
+/// Shows S-SHD-01, S-SHD-03, S-SHD-04, S-SHU-04, S-RHD-01, S-RHDA-02, S-RHDA-07, S-RHDF-01, S-SHD-02,
+/// S-RHDA-04.
 #[test]
 fn every_block_comes_back_with_its_metadata_before_the_start_and_then_the_last_call() {
     let rig = Rig::new(FULL, Asked::Isolation);

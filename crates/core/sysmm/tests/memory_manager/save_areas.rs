@@ -233,7 +233,8 @@ fn each_physical_adapter_has_an_area_of_its_own_or_the_first_has_them_all() {
     pin(&shared, shared.lead, 0, AREA).expect("everything is in the first");
 }
 
-/// Shows S-PIN-02, S-PIN-03, S-PI2-02, S-PI2-05, S-UPN-02, S-UPN-04, S-MFB-02, S-MFB-03, S-UFB-02, S-UFB-04, S-ISO-63.
+/// Shows S-PIN-02, S-PIN-03, S-PI2-02, S-PI2-05, S-UPN-02, S-UPN-04, S-MFB-02, S-MFB-03, S-UFB-02, S-UFB-04,
+/// S-ISO-63, S-MFBA-02, S-MFBA-03, S-PI2A-06, S-UFBA-02.
 #[test]
 fn the_save_callbacks_refuse() {
     let (bad, handle) = (NtStatus::INVALID_PARAMETER, NtStatus::INVALID_HANDLE);
