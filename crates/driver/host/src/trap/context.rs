@@ -2,6 +2,7 @@
 
 use iced_x86::Register;
 
+use crate::leaf;
 use crate::patch::detour;
 use crate::processor::Capture;
 use crate::unwind::Registers;
@@ -164,20 +165,14 @@ impl<'a> Interrupted<'a> {
         Some(())
     }
 
-    /// As a thunk would have captured it, had the instruction been a call.
+    /// As a thunk would have captured it, had the instruction been a call. In a routine that we lend the driver, what
+    /// called that routine.
     pub(super) fn capture(&self) -> Capture {
-        Capture {
-            return_address: detour::home(self.rip()),
-            rsp: self.gpr(4).wrapping_sub(8),
-            rbx: self.gpr(3),
-            rbp: self.gpr(5),
-            rsi: self.gpr(6),
-            rdi: self.gpr(7),
-            r12: self.gpr(12),
-            r13: self.gpr(13),
-            r14: self.gpr(14),
-            r15: self.gpr(15),
-        }
+        let mut registers = self.registers();
+        leaf::pretend_at_caller(&mut registers);
+        let [_, _, _, rbx, rsp, rbp, rsi, rdi, _, _, _, _, r12, r13, r14, r15] = registers.gpr;
+        let rsp = rsp.wrapping_sub(8);
+        Capture { return_address: registers.rip, rsp, rbx, rbp, rsi, rdi, r12, r13, r14, r15 }
     }
 
     /// The registers as the driver knows them: the instruction is the one in its image.

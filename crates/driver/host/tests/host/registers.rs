@@ -365,3 +365,32 @@ fn guarded_copies_fail_on_bad_addresses_and_move_bytes_on_good_ones() {
         assert!(bench.device.log.take().is_empty(), "a guarded copy reached the device");
     });
 }
+
+/// Keeps where the driver was when it touched the page.
+#[derive(Default)]
+struct Place(Cell<u64>);
+
+impl GuardTarget for Place {
+    fn touched(&self, _address: u64, _access: Access) -> GuardAction {
+        self.0.set(processor::captured().return_address);
+        GuardAction::MakeAccessible
+    }
+}
+
+#[test]
+fn a_page_that_an_imported_memcpy_touches_is_touched_by_its_caller() {
+    code! { copying: "sub rsp, 0x28", "call r9", "add rsp, 0x28"; }
+    let guard = RunGuard::acquire();
+    let mut pool = Region::new(Purpose::Pool, &guard);
+    let processor = Processor::attach(&guard).expect("a processor");
+    let (page, place) = (pool.reserve(PAGE_SIZE, 0).expect("addresses"), Rc::new(Place::default()));
+    trap::add_guard(page.address(), page.bytes(), place.clone()).expect("a guard");
+    let word = 0x1122_3344_5566_7788u64;
+    let copy = dxgk_host::leaf::memmove as *const () as u64;
+    let arguments = [page.address(), &raw const word as u64, 8, copy];
+    call_driver(copying as *const () as u64, &arguments).returned().expect("returned");
+    assert_eq!(guarded::read_struct::<u64>(page.address()), Ok(word));
+    // Behind the call.
+    assert_eq!(place.0.get(), copying as *const () as u64 + 7);
+    drop(processor);
+}
