@@ -101,6 +101,7 @@ pub(crate) extern "sysv64" fn first_fiber() -> ! {
 }
 
 /// Notes how deep the driver's stack was at a callback's entry.
+#[inline]
 pub(crate) fn measure_depth(rsp: u64) {
     let Some(run) = run::current() else { return };
     let (low, high) = run.current_stack();

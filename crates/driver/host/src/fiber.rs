@@ -97,6 +97,7 @@ impl Run {
     }
 
     /// The stack of the fiber that executes: first address and first address after it.
+    #[inline]
     pub(crate) fn current_stack(&self) -> (u64, u64) {
         let fibers = self.fibers.borrow();
         fibers

@@ -89,6 +89,7 @@ thread_local! {
 }
 
 /// The block of the calling thread, if it is a processor.
+#[inline]
 pub(crate) fn block() -> Option<&'static Block> {
     let current = CURRENT.get();
     // SAFETY: either null, which as_ref turns into None, or the mapped block of this thread's `Processor`, which clears CURRENT
@@ -97,6 +98,7 @@ pub(crate) fn block() -> Option<&'static Block> {
 }
 
 /// The run of the calling thread, if it is a processor.
+#[inline]
 pub(crate) fn run() -> Option<&'static Run> {
     let run = RUN.get();
     // SAFETY: null, or the boxed run of this thread's `Processor`, which sets it to null before it drops the run. The static
@@ -240,6 +242,7 @@ pub fn boundary() -> u64 {
 }
 
 /// Counts one more boundary.
+#[inline]
 pub fn next_boundary() -> u64 {
     let Some(block) = block() else { return 0 };
     let next = block.boundary.get() + 1;

@@ -114,6 +114,7 @@ pub(crate) fn of(_block: &'static Block) -> Option<&'static Run> {
 }
 
 /// The run of the calling thread.
+#[inline]
 pub(crate) fn current() -> Option<&'static Run> {
     crate::processor::run()
 }
