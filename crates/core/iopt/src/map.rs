@@ -190,7 +190,13 @@ impl<F: Format> Table<F> {
         while index < end
             && let Some((frame, extent)) = runs.peek()
             && let Some(here) = at.checked_add(done)
-            && let Some((leaf_level, shift)) = self.largest_leaf(level, here, frame, runs.leaf_extent())
+            && let Some((leaf_level, shift)) = if level == 1 && extent < 2 * entry_pages {
+                // By far the commonest in scattered lists, and without a choice.
+                let whole = extent >= entry_pages && (here.get() | frame.get()) & (entry_pages - 1) == 0;
+                whole.then_some((1, own))
+            } else {
+                self.largest_leaf(level, here, frame, runs.leaf_extent())
+            }
             && leaf_level == level
             && (frame.get() + (1 << (shift - PAGE_SHIFT)) - 1) >> (format.output_width() - PAGE_SHIFT) == 0
         {
