@@ -1,4 +1,5 @@
-//! What things cost, on this machine now: the border between driver and host, and a whole run.
+//! What things cost, on this machine now: the border between driver and host, page tables beside their peers, and a
+//! whole run.
 
 use anyhow::{Context, Result, ensure};
 
@@ -9,6 +10,7 @@ const RUNS: usize = 25;
 
 pub(crate) fn run() -> Result<()> {
     shell::run("cargo", &["bench", "--quiet", "--package", "dxgk-host", "--bench", "crossings"], &[])?;
+    shell::run("cargo", &["bench", "--quiet", "--package", "dxgk-iopt", "--bench", "against_peers"], &[])?;
     shell::run("cargo", &["build", "--quiet", "--release", "--package", "dxgk"], &[])?;
     let metadata = cargo_metadata::MetadataCommand::new().no_deps().exec()?;
     let program = metadata.target_directory.join("release").join("dxgk");

@@ -44,7 +44,7 @@ enum Command {
     /// through a table, a plain comment of that form beside a case counts for the test. Rows that mean nothing off Windows stand
     /// in docs/conformance/not-applicable.csv with the reason.
     Conformance,
-    /// Measure what crossing from a driver to the host costs, and a run of the sample.
+    /// Measure what crossing from a driver to the host costs, page tables beside other crates, and a run of the sample.
     Bench,
     /// Try for long what CI tries briefly.
     #[command(subcommand)]

@@ -14,10 +14,31 @@ pub(crate) enum Soak {
         #[arg(long, default_value_t = 1000)]
         copies: u32,
     },
+    /// Random maps, unmaps and changes of permission in every page-table format, against a flat list of pages.
+    Iopt {
+        /// How many a format.
+        #[arg(long, default_value_t = 1_000_000)]
+        steps: u32,
+    },
 }
 
 pub(crate) fn run(what: &Soak) -> Result<()> {
     match what {
+        Soak::Iopt { steps } => shell::run(
+            "cargo",
+            &[
+                "test",
+                "--quiet",
+                "--package",
+                "dxgk-iopt",
+                "--test",
+                "page_tables",
+                "random",
+                "--",
+                "--nocapture",
+            ],
+            &[("DXGK_IOPT_STEPS", &steps.to_string())],
+        ),
         Soak::Mutated { copies } => {
             let driver = driver::build()?;
             let driver = driver.to_str().context("the driver's path is not UTF-8")?;
