@@ -19,7 +19,8 @@ use std::time::Instant;
 
 use dxgk_hw::{LogicalAddr, LogicalPage, PhysAddr, RequesterId};
 use dxgk_qemu::{
-    ContextEntry, Direction, Edu, FaultLog, FaultRecord, Options, Placement, Qemu, Vtd, find_qemu,
+    Architecture, ContextEntry, Direction, Edu, FaultLog, FaultRecord, Options, Placement, Qemu, Vtd,
+    find_qemu,
 };
 use serde_json::{Value, json};
 
@@ -117,7 +118,7 @@ struct Probe {
 
 impl Bench {
     fn start() -> Option<Self> {
-        let installed = match find_qemu() {
+        let installed = match find_qemu(Architecture::X86_64) {
             Ok(installed) => installed,
             Err(error) => {
                 assert!(std::env::var_os("DXGK_REQUIRE_QEMU").is_none(), "DXGK_REQUIRE_QEMU is set: {error}");

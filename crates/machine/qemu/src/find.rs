@@ -7,13 +7,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::board::Architecture;
 use crate::error::QemuError;
-
-/// The environment variable that names the QEMU binary to use instead of the first one on `PATH`.
-pub const QEMU_VARIABLE: &str = "DXGK_QEMU";
-
-/// The binary's usual name.
-const BINARY: &str = "qemu-system-x86_64";
 
 /// A QEMU that runs on this machine. Prints as `QEMU <version>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +31,12 @@ impl Installed {
         &self.version
     }
 
+    /// The first number of its version.
+    #[must_use]
+    pub fn major(&self) -> u32 {
+        self.version.split('.').next().and_then(|first| first.parse().ok()).unwrap_or(0)
+    }
+
     /// Whether it was built with the `qtest` accelerator (no CPU runs, the clock stands until it is stepped). The
     /// qtest *socket* is in every build.
     #[must_use]
@@ -50,17 +51,18 @@ impl fmt::Display for Installed {
     }
 }
 
-/// Looks for `qemu-system-x86_64`: the binary that `DXGK_QEMU` names, else the first on `PATH`; and asks it for its
-/// version and accelerators.
+/// Looks for QEMU's binary for an architecture: the one that the architecture's
+/// [`variable`](Architecture::variable) names, else the first on `PATH`; and asks it for its version and accelerators.
 ///
 /// # Errors
 /// [`QemuError::NotInstalled`] says why there is none.
-pub fn find_qemu() -> Result<Installed, QemuError> {
-    let named = env::var_os(QEMU_VARIABLE).filter(|name| !name.is_empty());
+pub fn find_qemu(architecture: Architecture) -> Result<Installed, QemuError> {
+    let named = env::var_os(architecture.variable()).filter(|name| !name.is_empty());
     let path = match named {
         Some(name) => PathBuf::from(name),
-        None => on_path(env::var_os("PATH").as_deref()).ok_or_else(|| {
-            not_installed(format!("{BINARY} is not on PATH and {QEMU_VARIABLE} is not set"))
+        None => on_path(architecture.binary(), env::var_os("PATH").as_deref()).ok_or_else(|| {
+            let (binary, variable) = (architecture.binary(), architecture.variable());
+            not_installed(format!("{binary} is not on PATH and {variable} is not set"))
         })?,
     };
     let printed = ask_version(&path)?;
@@ -79,8 +81,8 @@ fn not_installed(reason: String) -> QemuError {
     QemuError::NotInstalled { reason }
 }
 
-fn on_path(path: Option<&OsStr>) -> Option<PathBuf> {
-    env::split_paths(path?).map(|folder| folder.join(BINARY)).find(|file| file.is_file())
+fn on_path(binary: &str, path: Option<&OsStr>) -> Option<PathBuf> {
+    env::split_paths(path?).map(|folder| folder.join(binary)).find(|file| file.is_file())
 }
 
 fn ask_version(path: &Path) -> Result<String, QemuError> {
@@ -137,7 +139,8 @@ mod tests {
 
     #[test]
     fn nothing_is_found_on_an_empty_path() {
-        assert_eq!(on_path(None), None);
-        assert_eq!(on_path(Some(OsStr::new("/nonexistent-folder"))), None);
+        let binary = Architecture::X86_64.binary();
+        assert_eq!(on_path(binary, None), None);
+        assert_eq!(on_path(binary, Some(OsStr::new("/nonexistent-folder"))), None);
     }
 }

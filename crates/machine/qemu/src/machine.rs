@@ -5,13 +5,15 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use dxgk_hw::PhysAddr;
+use dxgk_shm::Ram;
 use tempfile::TempDir;
 
+use crate::board::{Board, UnitModel};
 use crate::error::QemuError;
 use crate::find::Installed;
 use crate::qtest::{self, Connection};
@@ -25,19 +27,33 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 /// RAM files live here where it exists, so that a sparse file costs memory, not disk writes.
 const MEMORY_FOLDER: &str = "/dev/shm";
 
-/// The machine to start: a q35 with this much RAM and these devices.
-#[derive(Debug, Clone)]
+/// The machine to start: a q35, or the Arm machine, with RAM and devices.
+#[derive(Clone)]
 pub struct Options {
-    ram_bytes: u64,
+    board: Board,
+    ram: RamChoice,
+    unit: Option<UnitModel>,
     devices: Vec<String>,
 }
 
+#[derive(Clone)]
+enum RamChoice {
+    Own(u64),
+    Shared(Arc<Ram>),
+}
+
 impl Options {
-    /// A machine with `ram_bytes` of RAM (a multiple of 2 MiB) and no devices of its own. The RAM may be larger than
+    /// A q35 with `ram_bytes` of RAM (a multiple of 2 MiB) and no devices of its own. The RAM may be larger than
     /// the host's; only touched pages cost anything.
     #[must_use]
     pub fn new(ram_bytes: u64) -> Self {
-        Self { ram_bytes, devices: Vec::new() }
+        Self { board: Board::Q35, ram: RamChoice::Own(ram_bytes), unit: None, devices: Vec::new() }
+    }
+
+    /// The machine that has this IOMMU, with RAM that this process has mapped too.
+    #[must_use]
+    pub fn with_unit(unit: UnitModel, ram: Arc<Ram>) -> Self {
+        Self { board: unit.board(), ram: RamChoice::Shared(ram), unit: Some(unit), devices: Vec::new() }
     }
 
     /// Adds a `-device` argument. An IOMMU has to come before the devices behind it.
@@ -65,6 +81,7 @@ pub struct Qemu {
     connection: Mutex<Connection>,
     ram: GuestRam,
     installed: Installed,
+    board: Board,
     time: VirtualTime,
     stderr: PathBuf,
     _folder: TempDir,
@@ -79,9 +96,15 @@ impl Qemu {
     pub fn start(installed: &Installed, options: &Options) -> Result<Self, QemuError> {
         let folder = machine_folder()?;
         let at = |name: &str| folder.path().join(name);
-        let ram = GuestRam::create(&at("ram"), options.ram_bytes)?;
+        let ram = match &options.ram {
+            RamChoice::Own(bytes) => GuestRam::create(&at("ram"), *bytes, options.board)?,
+            RamChoice::Shared(ram) => GuestRam::of(ram, options.board)?,
+        };
+        if let Some(reason) = options.unit.and_then(|unit| unit.missing_in(installed)) {
+            return Err(QemuError::NotInstalled { reason: format!("{installed} will not do: {reason}") });
+        }
         let rom = at("halt.rom");
-        fs::write(&rom, rom::halt_rom()).map_err(host("cannot write", &rom))?;
+        fs::write(&rom, rom::halt_rom(options.board)).map_err(host("cannot write", &rom))?;
         let stderr = at("stderr");
         let output = File::create(&stderr).map_err(host("cannot create", &stderr))?;
         let socket = at("qtest");
@@ -89,7 +112,7 @@ impl Qemu {
         listener.set_nonblocking(true).map_err(host("cannot listen on", &socket))?;
 
         let time = if installed.has_qtest_accelerator() { VirtualTime::Stepped } else { VirtualTime::Jumps };
-        let arguments = arguments(options, time, &at("ram"), &rom, &socket);
+        let arguments = arguments(installed, options, time, &ram, &rom, &socket);
         let mut process =
             Watched::start(installed.path().as_os_str(), arguments.iter().map(OsString::as_os_str), &output)
                 .map_err(host("cannot run", installed.path()))?;
@@ -99,12 +122,15 @@ impl Qemu {
             stderr: last_words(&stderr),
         })?;
         // Both sides have the RAM open. Without its name it goes away with them, even if this process is killed.
-        fs::remove_file(at("ram")).map_err(host("cannot unlink", folder.path()))?;
+        if matches!(options.ram, RamChoice::Own(_)) {
+            fs::remove_file(at("ram")).map_err(host("cannot unlink", folder.path()))?;
+        }
         Ok(Self {
             process: Mutex::new(process),
             connection: Mutex::new(connection),
             ram,
             installed: installed.clone(),
+            board: options.board,
             time,
             stderr,
             _folder: folder,
@@ -115,6 +141,12 @@ impl Qemu {
     #[must_use]
     pub fn installed(&self) -> &Installed {
         &self.installed
+    }
+
+    /// The machine's type.
+    #[must_use]
+    pub fn board(&self) -> Board {
+        self.board
     }
 
     /// Guest RAM, read and written as a file, without asking QEMU.
@@ -276,7 +308,14 @@ fn machine_folder() -> Result<TempDir, QemuError> {
     })
 }
 
-fn arguments(options: &Options, time: VirtualTime, ram: &Path, rom: &Path, socket: &Path) -> Vec<OsString> {
+fn arguments(
+    installed: &Installed,
+    options: &Options,
+    time: VirtualTime,
+    ram: &GuestRam,
+    rom: &Path,
+    socket: &Path,
+) -> Vec<OsString> {
     let with = |text: &str, path: &Path| {
         let mut argument = OsString::from(text);
         argument.push(path);
@@ -284,22 +323,23 @@ fn arguments(options: &Options, time: VirtualTime, ram: &Path, rom: &Path, socke
     };
     let mut list: Vec<OsString> =
         ["-no-user-config", "-nodefaults", "-display", "none"].map(OsString::from).to_vec();
-    // The timer chip ticks from reset on. Where virtual time jumps from timer to timer, that would keep QEMU racing
-    // through ticks that nobody wants, and a transfer would wait its turn.
-    list.extend(["-M", "q35,memory-backend=ram,pit=off", "-cpu", "max"].map(OsString::from));
+    list.extend(["-M", options.board.machine(), "-cpu", "max"].map(OsString::from));
     match time {
         VirtualTime::Jumps => {
             list.extend(["-accel", "tcg", "-icount", "shift=0,sleep=off"].map(OsString::from));
         }
         VirtualTime::Stepped => list.extend(["-accel", "qtest"].map(OsString::from)),
     }
-    let bytes = options.ram_bytes;
+    let bytes = ram.bytes();
     list.extend([OsString::from("-m"), OsString::from(format!("{}M", bytes >> 20))]);
     let backend = format!("memory-backend-file,id=ram,size={bytes},share=on,reserve=off,mem-path=");
-    list.extend([OsString::from("-object"), with(&backend, ram)]);
+    list.extend([OsString::from("-object"), with(&backend, ram.path())]);
     list.extend([OsString::from("-bios"), rom.as_os_str().to_owned()]);
     list.extend([OsString::from("-qtest"), with("unix:", socket)]);
     list.extend(["-qtest-log", "none"].map(OsString::from));
+    for argument in options.unit.iter().flat_map(|unit| unit.arguments(installed)) {
+        list.push(OsString::from(argument));
+    }
     for device in &options.devices {
         list.extend([OsStr::new("-device").to_owned(), OsString::from(device)]);
     }

@@ -1,9 +1,10 @@
-//! PCI configuration space through ports 0xCF8 and 0xCFC.
+//! PCI configuration space, through ports 0xCF8 and 0xCFC where a machine has them, else through its memory window.
 //!
 //! Source: PCI Local Bus Specification 3.0, sections 3.2.2.3.2 (configuration mechanism #1), 6.1 (header) and
-//! 6.2.5.1 (base address registers).
+//! 6.2.5.1 (base address registers); PCI Express Base Specification 4.0, section 7.2.2 (enhanced configuration
+//! access mechanism).
 
-use dxgk_hw::RequesterId;
+use dxgk_hw::{PhysAddr, RequesterId};
 
 use crate::error::QemuError;
 use crate::machine::Qemu;
@@ -26,6 +27,9 @@ impl Qemu {
     /// # Errors
     /// As [`Qemu::ask`].
     pub fn config_read(&self, function: RequesterId, register: u8) -> Result<u32, QemuError> {
+        if let Some(at) = self.enhanced(function, register) {
+            return self.readl(at);
+        }
         self.outl(CONFIG_ADDRESS, config_address(function, register))?;
         self.inl(CONFIG_DATA)
     }
@@ -35,8 +39,17 @@ impl Qemu {
     /// # Errors
     /// As [`Qemu::ask`].
     pub fn config_write(&self, function: RequesterId, register: u8, value: u32) -> Result<(), QemuError> {
+        if let Some(at) = self.enhanced(function, register) {
+            return self.writel(at, value);
+        }
         self.outl(CONFIG_ADDRESS, config_address(function, register))?;
         self.outl(CONFIG_DATA, value)
+    }
+
+    /// The address of a configuration word, on machines that map them.
+    fn enhanced(&self, function: RequesterId, register: u8) -> Option<PhysAddr> {
+        let window = self.board().extended_configuration()?;
+        Some(PhysAddr::new(window + (u64::from(function.0) << 12) + u64::from(register & 0xfc)))
     }
 
     /// Vendor id in the low, device id in the high half; all ones where there is no function.

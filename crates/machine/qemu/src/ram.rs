@@ -5,20 +5,15 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use dxgk_hw::PhysAddr;
+use dxgk_shm::Ram;
 
+use crate::board::Board;
 use crate::error::QemuError;
-
-const GIB: u64 = 1 << 30;
-/// From this size on the RAM is split.
-const SPLIT_FROM: u64 = 0xb000_0000;
-/// Bytes below the hole when it is split.
-const LOW_BYTES: u64 = 2 * GIB;
-/// Where the upper part begins.
-const HIGH_START: u64 = 4 * GIB;
 
 /// The machine's RAM, reachable by guest-physical address. Sparse: untouched pages read as zero and cost nothing.
 #[derive(Debug)]
@@ -26,10 +21,11 @@ pub struct GuestRam {
     file: File,
     path: PathBuf,
     bytes: u64,
+    ranges: Vec<(PhysAddr, u64)>,
 }
 
 impl GuestRam {
-    pub(crate) fn create(path: &Path, bytes: u64) -> Result<Self, QemuError> {
+    pub(crate) fn create(path: &Path, bytes: u64, board: Board) -> Result<Self, QemuError> {
         if bytes == 0 || !bytes.is_multiple_of(2 << 20) {
             return Err(QemuError::Unsupported {
                 what: "RAM size",
@@ -41,7 +37,31 @@ impl GuestRam {
             |source| QemuError::Host { what: "cannot make the RAM file", path: path.to_owned(), source };
         let file = File::options().read(true).write(true).create_new(true).open(path).map_err(host)?;
         file.set_len(bytes).map_err(host)?;
-        Ok(Self { file, path: path.to_owned(), bytes })
+        Ok(Self { file, path: path.to_owned(), bytes, ranges: board.ranges(bytes) })
+    }
+
+    /// RAM of this process, which QEMU opens by the name that this process' descriptor has. The descriptor must stay
+    /// open until QEMU has.
+    pub(crate) fn of(ram: &Ram, board: Board) -> Result<Self, QemuError> {
+        let ranges: Vec<_> = ram.layout().ranges().iter().map(|range| (range.start, range.bytes)).collect();
+        let bytes = ram.layout().total_bytes();
+        if ranges != board.ranges(bytes) || !bytes.is_multiple_of(2 << 20) {
+            return Err(QemuError::Unsupported {
+                what: "RAM layout of bytes",
+                value: bytes,
+                limit: format!("{board:?} has them at {:x?}", board.ranges(bytes)),
+            });
+        }
+        let fd = ram.fd().try_clone_to_owned();
+        let path = PathBuf::from("/proc/self/fd");
+        let fd = fd.map_err(|source| QemuError::Host { what: "cannot share the RAM", path, source })?;
+        let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), fd.as_raw_fd()));
+        Ok(Self { file: File::from(fd), path, bytes, ranges })
+    }
+
+    /// What QEMU opens.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Bytes of RAM.
@@ -58,13 +78,8 @@ impl GuestRam {
 
     /// The ranges of guest-physical addresses that are RAM, as (start, bytes), lowest first.
     #[must_use]
-    pub fn ranges(&self) -> Vec<(PhysAddr, u64)> {
-        let zero = PhysAddr::new(0);
-        if self.bytes >= SPLIT_FROM {
-            vec![(zero, LOW_BYTES), (PhysAddr::new(HIGH_START), self.bytes - LOW_BYTES)]
-        } else {
-            vec![(zero, self.bytes)]
-        }
+    pub fn ranges(&self) -> &[(PhysAddr, u64)] {
+        &self.ranges
     }
 
     /// Fills `into` from guest-physical `physical` on.
@@ -91,7 +106,7 @@ impl GuestRam {
 
     fn file_offset(&self, physical: PhysAddr, length: u64) -> Result<u64, QemuError> {
         let mut file_start = 0;
-        for (start, bytes) in self.ranges() {
+        for &(start, bytes) in self.ranges() {
             if let Some(within) = physical.get().checked_sub(start.get())
                 && within.checked_add(length).is_some_and(|end| end <= bytes)
             {
@@ -109,9 +124,12 @@ impl GuestRam {
 mod tests {
     use super::*;
 
+    const GIB: u64 = 1 << 30;
+    const SPLIT_FROM: u64 = 0xb000_0000;
+
     fn ram(bytes: u64) -> (tempfile::TempDir, GuestRam) {
         let folder = tempfile::tempdir().unwrap();
-        let ram = GuestRam::create(&folder.path().join("ram"), bytes).unwrap();
+        let ram = GuestRam::create(&folder.path().join("ram"), bytes, Board::Q35).unwrap();
         (folder, ram)
     }
 

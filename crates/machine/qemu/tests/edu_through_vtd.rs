@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use dxgk_hw::{LogicalAddr, PhysAddr, RequesterId};
 use dxgk_qemu::{
-    ContextEntry, Direction, Edu, FaultLog, FaultRecord, Invalidation, Options, Placement, Qemu, QemuError,
-    Vtd, find_qemu,
+    Architecture, ContextEntry, Direction, Edu, FaultLog, FaultRecord, Invalidation, Options, Placement,
+    Qemu, QemuError, Vtd, find_qemu,
 };
 
 const GIB: u64 = 1 << 30;
@@ -45,7 +45,7 @@ struct Bench {
 
 /// Starts the machine, or says loudly that there is none.
 fn bench(placement: Placement) -> Option<Bench> {
-    let installed = match find_qemu() {
+    let installed = match find_qemu(Architecture::X86_64) {
         Ok(installed) => installed,
         Err(error) => {
             assert!(std::env::var_os("DXGK_REQUIRE_QEMU").is_none(), "DXGK_REQUIRE_QEMU is set: {error}");
