@@ -23,7 +23,7 @@ use dxgk_hw::{
     Access, Attachment, DmaError, DomainId, DomainOps, IommuUnit, LogicalAddr, LogicalPage, MachineMemory,
     MapError, PageRun, PhysAddr, RequesterId, UnitError,
 };
-use dxgk_model::VtdConfig;
+use dxgk_model::{AmdviConfig, SmmuConfig, UnitConfig, VtdConfig};
 use dxgk_sysmm::{Addressing, CallError, Caller, LogicalAdapterId, Policy};
 use dxgk_verify::{Culprit, Finding, Lists, Verifier};
 
@@ -140,14 +140,14 @@ struct Rig {
 }
 
 impl Rig {
-    fn new(invalidates: bool) -> Self {
+    fn new(config: UnitConfig, invalidates: bool) -> Self {
         let recorder = Arc::new(Recorder::default());
         let devices = Arc::clone(&recorder) as _;
-        let bench = Bench::new("8M", Policy::default(), VtdConfig::default(), &recorder, devices);
+        let bench = Bench::new("8M", Policy::default(), config, &recorder, devices);
         let logical = bench.sysmm.add_logical_adapter();
         let added = bench.sysmm.add_adapter(logical, true, &[]).expect("room");
-        let forgetful = ForgetfulUnit { unit: &bench.unit, genuine: Mutex::default() };
-        let unit: &dyn IommuUnit = if invalidates { &bench.unit } else { &forgetful };
+        let forgetful = ForgetfulUnit { unit: &*bench.unit, genuine: Mutex::default() };
+        let unit: &dyn IommuUnit = if invalidates { &*bench.unit } else { &forgetful };
         let domain = unit.create_domain().expect("room");
         let highest_visible = LogicalAddr::new((1 << 40) - 1);
         let addressing = Addressing::Remapping { domain: Arc::clone(&domain), highest_visible };
@@ -243,8 +243,12 @@ fn announce(recorder: &Recorder, handle: Handle, logical: LogicalAdapterId) {
 
 /// A page is used by the device, given back, and handed out again. A careless driver then lets the device use the old
 /// address once more. Returns what the device read, and what was found.
-fn life(invalidates: bool, careless: bool) -> (Option<Result<u64, DmaError>>, Vec<Finding>) {
-    let rig = Rig::new(invalidates);
+fn life(
+    config: UnitConfig,
+    invalidates: bool,
+    careless: bool,
+) -> (Option<Result<u64, DmaError>>, Vec<Finding>) {
+    let rig = Rig::new(config, invalidates);
     let first = rig.page(None).expect("room");
     let (adl, address) = rig.adl(first.1);
     // The device fills its page, and by that the unit's caches.
@@ -265,9 +269,16 @@ fn life(invalidates: bool, careless: bool) -> (Option<Result<u64, DmaError>>, Ve
     rig.destroy(next);
     let tables = lock(&rig.bench.frames.taken).len() as u64;
     assert_eq!(rig.bench.pages.counts().table, tables, "table pages balance");
+    if invalidates {
+        assert_eq!(tables, rig.bench.unit_frames as u64 + 1, "only the root is left of the domain's tables");
+    }
     let complaints = lock(&rig.bench.stage.desk.complaints).clone();
     assert_eq!(complaints, Vec::<String>::new());
     (read, rig.recorder.findings())
+}
+
+fn units() -> [UnitConfig; 3] {
+    [VtdConfig::default().into(), AmdviConfig::default().into(), SmmuConfig::default().into()]
 }
 
 fn the_one(findings: &[Finding]) -> &Finding {
@@ -277,29 +288,35 @@ fn the_one(findings: &[Finding]) -> &Finding {
 
 #[test]
 fn without_the_invalidation_the_device_reads_the_next_owner_and_dma_002_is_found() {
-    let (read, findings) = life(false, true);
-    assert_eq!(read, Some(Ok(NEXT_OWNER)), "the stale translation is what this test is about");
-    let finding = the_one(&findings);
-    assert_eq!((finding.rule.id, finding.count), ("DMA-002", 1));
-    assert_eq!(finding.culprit, Culprit::Port, "{finding:#?}");
-    assert!(finding.message.contains("got through"), "{finding:#?}");
+    for unit in units() {
+        let (read, findings) = life(unit, false, true);
+        assert_eq!(read, Some(Ok(NEXT_OWNER)), "the stale translation is what this test is about");
+        let finding = the_one(&findings);
+        assert_eq!((finding.rule.id, finding.count), ("DMA-002", 1));
+        assert_eq!(finding.culprit, Culprit::Port, "{finding:#?}");
+        assert!(finding.message.contains("got through"), "{finding:#?}");
+    }
 }
 
 /// Shows S-FAD-02.
 #[test]
 fn with_the_invalidation_the_device_is_refused_and_dma_002_is_found() {
-    let (read, findings) = life(true, true);
-    assert!(matches!(read, Some(Err(error)) if error.done == 0), "{read:?}");
-    let finding = the_one(&findings);
-    assert_eq!((finding.rule.id, finding.count), ("DMA-002", 1));
-    assert_eq!(finding.culprit, Culprit::Driver, "{finding:#?}");
-    assert!(!finding.message.contains("got through"), "{finding:#?}");
+    for unit in units() {
+        let (read, findings) = life(unit, true, true);
+        assert!(matches!(read, Some(Err(error)) if error.done == 0), "{read:?}");
+        let finding = the_one(&findings);
+        assert_eq!((finding.rule.id, finding.count), ("DMA-002", 1));
+        assert_eq!(finding.culprit, Culprit::Driver, "{finding:#?}");
+        assert!(!finding.message.contains("got through"), "{finding:#?}");
+    }
 }
 
 #[test]
 fn a_driver_that_uses_no_address_after_its_free_is_found_guilty_of_nothing() {
-    for invalidates in [true, false] {
-        let (_, findings) = life(invalidates, false);
-        assert!(findings.is_empty(), "invalidates: {invalidates}: {findings:#?}");
+    for unit in units() {
+        for invalidates in [true, false] {
+            let (_, findings) = life(unit, invalidates, false);
+            assert!(findings.is_empty(), "{unit:?}, invalidates: {invalidates}: {findings:#?}");
+        }
     }
 }

@@ -91,7 +91,7 @@ fn a_bad_value_is_refused_with_the_option_and_what_it_accepts() {
         ("--device", "toaster", &["edu", "none"]),
         ("--iommu", "on", &["auto", "remapping", "isolation", "off"]),
         ("--logical-base", "0", &["safe", "windows"]),
-        ("--iommu-unit", "smmu", &["vtd"]),
+        ("--iommu-unit", "smmu", &["vtd", "vtd-scalable", "amdvi", "smmuv3"]),
         ("--hardware", "abacus", &["model"]),
         ("--highest-visible-address", "high", &["hexadecimal"]),
         ("--wddm", "9.9", &["3.1"]),

@@ -340,7 +340,7 @@ fn machine(config: &RunConfig, session: &Session) -> Machine {
                 format!("{refused}{}", reason_text(mode.reason))
             },
         ),
-        iommu_unit: "vtd",
+        iommu_unit: config.iommu_unit.name(),
         hardware: "model",
         device: config.device.name(),
         adapters: config.adapters,

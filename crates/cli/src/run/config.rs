@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use dxgk_model::Description;
 use serde::{Deserialize, Serialize};
 
+use super::unit::IommuUnitChoice;
 use crate::scenario::Scenario;
 
 /// The configuration of a run, handed to the child as JSON.
@@ -20,6 +21,7 @@ pub(crate) struct RunConfig {
     pub(crate) logical_adapters: u32,
     pub(crate) iommu: Iommu,
     pub(crate) force_iommu: bool,
+    pub(crate) iommu_unit: IommuUnitChoice,
     pub(crate) logical_base: LogicalBase,
     /// As written on the command line; checked there.
     pub(crate) ram: String,

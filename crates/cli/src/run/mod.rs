@@ -14,6 +14,7 @@ mod play;
 mod registry;
 mod rig;
 pub(crate) mod session;
+mod unit;
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -13,6 +13,7 @@ use super::config::{
 };
 use super::device;
 use super::rig::MOST_DEVICES;
+use super::unit::IommuUnitChoice;
 use crate::scenario::{Loaded, Scenario};
 use crate::usage::{Usage, in_one_line};
 
@@ -152,13 +153,6 @@ pub(crate) enum IommuMode {
     Off,
 }
 
-/// `--iommu-unit`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum IommuUnitChoice {
-    /// Intel VT-d, legacy mode
-    Vtd,
-}
-
 /// `--hardware`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum Hardware {
@@ -235,6 +229,7 @@ impl RunOptions {
                 IommuMode::Off => super::config::Iommu::Off,
             },
             force_iommu: self.force_iommu,
+            iommu_unit: self.iommu_unit,
             logical_base: self.logical_base,
             ram: self.ram.clone(),
             ram_bytes: layout.total_bytes(),

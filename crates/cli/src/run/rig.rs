@@ -17,7 +17,6 @@ use dxgk_host::platform::{HostPlatform, KernelPages};
 use dxgk_host::processor::{Processor, boundary};
 use dxgk_host::sink::{HostSink, StackPolicy};
 use dxgk_hw::{DmaPort, FrameSource, IommuUnit, MachineMemory, PciFunction, RequesterId};
-use dxgk_iommu::vtd::VtdUnit;
 use dxgk_model::{Described, Device, Edu, Machine, NoRegisters, Remote};
 use dxgk_port::mode::{Asked, IommuFlags, Request};
 use dxgk_port::{AdapterSpec, Port};
@@ -103,8 +102,9 @@ impl Rig {
         let machine = machine(config, &ram, sink, device)?;
         let frames: Arc<dyn FrameSource> = Arc::clone(&pages) as _;
         let memory: Arc<dyn MachineMemory> = Arc::clone(&ram) as _;
-        let registers = Arc::clone(machine.unit()) as _;
-        let unit = VtdUnit::<parking_lot::RawMutex>::start(registers, memory, frames)
+        let unit = config
+            .iommu_unit
+            .start(&machine, memory, frames)
             .map_err(|error| RigError::Host(format!("the IOMMU does not start: {error}")))?;
         let functions: Vec<Arc<dyn PciFunction>> =
             machine.functions().iter().map(|it| Arc::clone(it) as _).collect();
@@ -148,7 +148,7 @@ impl Rig {
         Ok(Self {
             miniport,
             sysmm,
-            unit: Arc::new(unit),
+            unit,
             machine,
             functions,
             ram,
@@ -293,7 +293,8 @@ fn machine(
     sink: &Arc<HostSink>,
     mut outside: Option<Remote>,
 ) -> Result<Machine, RigError> {
-    let builder = Machine::builder(Arc::clone(ram) as _, Arc::clone(sink) as _);
+    let builder =
+        Machine::builder(Arc::clone(ram) as _, Arc::clone(sink) as _).unit(config.iommu_unit.model());
     let count = (config.adapters * config.logical_adapters).min(MOST_DEVICES) as u8;
     let mut places = (FIRST_DEVICE..FIRST_DEVICE + count).map(|place| RequesterId::new(0, place, 0));
     let builder = places.try_fold(builder, |builder, place| {

@@ -8,7 +8,7 @@ use dxgk_abi::callback::{
     PhysicalMemoryParameters,
 };
 use dxgk_abi::{Handle, Pointer};
-use dxgk_hw::{Attachment, DriverMemory, IommuUnit, PAGE_SIZE};
+use dxgk_hw::{Attachment, DriverMemory, PAGE_SIZE};
 use dxgk_sysmm::Addressing;
 use dxgk_sysmm::callbacks::{AllocatedAdl, CreatedPhysicalMemory, MapMemoryArgs};
 use dxgk_sysmm::pages::{PageOwner, PageRequest};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use dxgk_abi::{Handle, Irql, NtStatus};
 use dxgk_event::{Event, EventId, EventSink, ListRef, NoEvents, ObjectStep};
-use dxgk_hw::{Attachment, IommuUnit, LogicalAddr, PAGE_SIZE, RequesterId};
+use dxgk_hw::{Attachment, LogicalAddr, PAGE_SIZE, RequesterId};
 use dxgk_model::VtdConfig;
 use dxgk_sysmm::{
     Addressing, Allocation, CallError, Caller, LogicalAdapterId, Policy, Resource, ResourceKind, Statistics,

@@ -1,7 +1,7 @@
 //! Registers, the adapters' life, and what a step is.
 
 use dxgk_abi::{Handle, NtStatus};
-use dxgk_hw::{Attachment, CpuVa, IommuUnit, LogicalAddr};
+use dxgk_hw::{Attachment, CpuVa, LogicalAddr};
 use dxgk_sysmm::callbacks::MapMemoryArgs;
 use dxgk_sysmm::{Addressing, CallError, Caller};
 
@@ -246,11 +246,11 @@ impl World {
         if left.count() != 0 {
             return Err("pages are left after everything is freed".into());
         }
-        // Root table, queue, status word, one context table, and the root of each domain: emptied tables went back.
+        // What the unit itself holds, and the root of each domain: emptied tables went back.
         let attached = |it: &&crate::reference::Logical| !it.blocked && it.mode != Mode::Off;
         let domains = self.reference.logical.iter().filter(attached).count();
         let tables = self.tables().len();
-        if tables == 4 + domains {
+        if tables == self.bench.unit_frames + domains {
             self.balance()
         } else {
             Err(format!("{tables} table frames after everything is freed, with {domains} domains"))

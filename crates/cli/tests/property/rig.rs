@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use dxgk_abi::mdl::{Mdl, MdlFlags};
 use dxgk_event::EventSink;
 use dxgk_hw::{
-    AdlShape, BadAddress, CacheType, CpuVa, DriverMemory, FrameSource, MachineMemory, NoRoom, PAGE_SIZE,
-    PageRun, Pfn, RegisterWindow, ViewOwner, total_pages,
+    AdlShape, BadAddress, CacheType, CpuVa, DriverMemory, FrameSource, IommuUnit, MachineMemory, NoRoom,
+    PAGE_SIZE, PageRun, Pfn, RegisterWindow, ViewOwner, total_pages,
 };
-use dxgk_iommu::vtd::VtdUnit;
-use dxgk_model::{Machine, VtdConfig};
+use dxgk_iommu::amdvi::AmdviUnit;
+use dxgk_iommu::smmu::SmmuUnit;
+use dxgk_iommu::vtd::{Mode, VtdUnit};
+use dxgk_iopt::{AmdV1, Granule, SmmuStage1};
+use dxgk_model::{Machine, UnitConfig};
 use dxgk_shm::Ram;
 use dxgk_sysmm::{PageDatabase, Platform, Policy, SysMm};
 
@@ -202,6 +205,15 @@ impl<S: EventSink + 'static> FrameSource for Frames<S> {
         Some(frame)
     }
 
+    fn take_run(&self, frames: u64) -> Option<Pfn> {
+        if frames == 1 {
+            return self.take_frame();
+        }
+        let first = self.pages.take_run(frames)?;
+        lock(&self.taken).extend(first.get()..first.get() + frames);
+        Some(first)
+    }
+
     fn give_frame(&self, frame: Pfn) {
         if !lock(&self.taken).remove(&frame.get()) {
             lock(&self.stage.desk.complaints).push(format!("table frame {frame} was not taken"));
@@ -210,13 +222,23 @@ impl<S: EventSink + 'static> FrameSource for Frames<S> {
     }
 }
 
+/// As the command has it.
+const AMDVI_FORMAT: AmdV1 = AmdV1::MODE_4;
+const SMMU_FORMAT: SmmuStage1 = SmmuStage1::new(Granule::K4);
+
+type Smmu = SmmuUnit<parking_lot::RawMutex>;
+type Vtd = VtdUnit<parking_lot::RawMutex>;
+type Amdvi = AmdviUnit<parking_lot::RawMutex>;
+
 /// Everything together. The unit goes before the machine.
 pub(crate) struct Bench<S: EventSink + 'static> {
     pub(crate) stage: Arc<Stage<S>>,
     pub(crate) pages: Arc<PageDatabase<Stage<S>>>,
     pub(crate) frames: Arc<Frames<S>>,
     pub(crate) sysmm: SysMm<Stage<S>>,
-    pub(crate) unit: VtdUnit<parking_lot::RawMutex>,
+    pub(crate) unit: Arc<dyn IommuUnit>,
+    /// Frames that the unit's own tables and queues take once a device of one bus has been attached.
+    pub(crate) unit_frames: usize,
     pub(crate) machine: Machine,
 }
 
@@ -225,14 +247,16 @@ impl<S: EventSink + 'static> Bench<S> {
     pub(crate) fn new(
         ram: &str,
         policy: Policy,
-        unit: VtdConfig,
+        config: impl Into<UnitConfig>,
         sink: &Arc<S>,
         devices: Arc<dyn EventSink>,
     ) -> Self {
+        let config = config.into();
         let ram = Arc::new(Ram::create(&ram.parse().expect("a layout")).expect("RAM"));
         let stage = Arc::new(Stage { ram: Arc::clone(&ram), desk: Desk::default(), sink: Arc::clone(sink) });
         let pages = PageDatabase::new(Arc::clone(&stage), &policy);
-        let machine = Machine::builder(Arc::clone(&ram) as _, devices).unit(unit).build().expect("a machine");
+        let machine =
+            Machine::builder(Arc::clone(&ram) as _, devices).unit(config).build().expect("a machine");
         let frames = Arc::new(Frames {
             pages: Arc::clone(&pages),
             stage: Arc::clone(&stage),
@@ -241,9 +265,31 @@ impl<S: EventSink + 'static> Bench<S> {
             dry: Mutex::default(),
             refusals: AtomicU64::new(0),
         });
-        let registers = Arc::clone(machine.unit()) as _;
-        let unit = VtdUnit::start(registers, ram, Arc::clone(&frames) as _).expect("the unit starts");
+        let (registers, source) = (Arc::clone(machine.unit()), Arc::clone(&frames) as _);
+        let started: Result<Arc<dyn IommuUnit>, _> = match config {
+            UnitConfig::Vtd(_) => {
+                Vtd::start(registers, ram, source, Mode::Legacy).map(|unit| Arc::new(unit) as _)
+            }
+            UnitConfig::Smmu(_) => {
+                Smmu::start(registers, ram, source, SMMU_FORMAT).map(|unit| Arc::new(unit) as _)
+            }
+            UnitConfig::Amdvi(config) => {
+                Amdvi::start(registers, ram, source, AMDVI_FORMAT, config.caches_absent)
+                    .map(|unit| Arc::new(unit) as _)
+            }
+        };
+        let unit = started.expect("the unit starts");
+        let unit_frames = match config {
+            // Root table, queue, status word, one context table.
+            UnitConfig::Vtd(_) => 4,
+            // A device table of 2 MiB, command buffer, status word, event log.
+            UnitConfig::Amdvi(_) => 512 + 3,
+            // First level of the stream table, a bus' second level, both queues, one device's context descriptor.
+            UnitConfig::Smmu(_) => 1 + 4 + 2 + 1,
+        };
         let sysmm = SysMm::new(Arc::clone(&stage), Arc::clone(&pages), policy);
-        Self { stage, pages, frames, sysmm, unit, machine }
+        let bench = Self { stage, pages, frames, sysmm, unit, unit_frames, machine };
+        assert!(lock(&bench.frames.taken).len() <= bench.unit_frames, "the unit takes no more than it says");
+        bench
     }
 }

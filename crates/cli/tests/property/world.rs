@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use dxgk_abi::Irql;
 use dxgk_event::{Event, EventId, EventSink, ListRef, NoEvents, ObjectStep};
-use dxgk_hw::{Attachment, DmaPort, IommuUnit, LogicalAddr, MachineMemory, Pfn, RequesterId};
-use dxgk_model::VtdConfig;
+use dxgk_hw::{Attachment, DmaPort, LogicalAddr, MachineMemory, Pfn, RequesterId};
+use dxgk_model::UnitConfig;
 use dxgk_sysmm::{Addressing, CallError, Caller, Policy, Resource, ResourceKind};
 
 use crate::random::{Random, mix};
@@ -33,7 +33,7 @@ pub(crate) struct Setup {
     pub(crate) ram: &'static str,
     pub(crate) starts: [Start; 2],
     pub(crate) policy: Policy,
-    pub(crate) unit: VtdConfig,
+    pub(crate) unit: UnitConfig,
 }
 
 /// Objects that were made and not unmade, by what the events say.
@@ -458,7 +458,6 @@ impl World {
                 return Err(format!("a write ended in frame {frame:#x}, where nobody aimed"));
             }
         }
-        self.bench.unit.take_faults(&mut |_| ());
         self.totals.sweeps += 1;
         Ok(())
     }

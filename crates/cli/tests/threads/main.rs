@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dxgk_abi::Handle;
 use dxgk_event::NoEvents;
-use dxgk_hw::{Attachment, DmaPort, DomainOps, IommuUnit, LogicalAddr, PAGE_SIZE, RequesterId};
+use dxgk_hw::{Attachment, DmaPort, DomainOps, LogicalAddr, PAGE_SIZE, RequesterId};
 use dxgk_model::VtdConfig;
 use dxgk_sysmm::{Addressing, LogicalAdapterId, Policy};
 

@@ -112,7 +112,9 @@ impl<H: Hardware, M: RawMutex + Send + Sync + 'static> Driven<H, M> {
         self.hardware.block(requester)?;
         let before = attached.remove(&requester.0);
         let let_in = target.map_or(Ok(()), |target| self.hardware.let_in(requester, target));
-        if let (Some(domain), Ok(())) = (keep, let_in) {
+        // An entry that was written, but not acknowledged, may be in use all the same.
+        let may_walk = let_in.is_ok() || self.hardware.block(requester).is_err();
+        if let (Some(domain), true) = (keep, may_walk) {
             attached.insert(requester.0, domain);
         }
         drop(attached);

@@ -9,12 +9,14 @@
 
 extern crate alloc;
 
+pub mod amdvi;
 #[cfg(test)]
 mod effort;
 pub mod format;
 mod map;
 mod pending;
 mod runs;
+pub mod smmu;
 mod split;
 mod table;
 mod unmap;

@@ -1,4 +1,5 @@
-//! Intel VT-d in legacy mode: root and context tables, second-stage tables of four levels, queued invalidation.
+//! Intel VT-d: second-stage tables of four levels in legacy or in scalable mode, first-stage tables in scalable mode,
+//! queued invalidation.
 //!
 //! Source: VT-d Architecture Specification, revision 4.1; the words are in [`dxgk_iopt::vtd::spec`].
 //!
@@ -6,11 +7,13 @@
 //! honour it: units that need their write buffer flushed.
 
 mod context;
+mod devices;
 mod fault;
 mod invalidate;
+mod pasid;
 mod queue;
 mod registers;
 mod unit;
 
 pub use fault::{Fault, FaultSummary};
-pub use unit::VtdUnit;
+pub use unit::{Mode, VtdFirstStageUnit, VtdUnit};

@@ -16,8 +16,6 @@ use super::registers::{POLLS, Unit};
 /// A descriptor's two words.
 pub(super) type Descriptor = [u64; 2];
 
-/// Descriptors in the ring: one page.
-const ENTRIES: u16 = 256;
 /// The most descriptors of one submission.
 pub(super) const MOST: usize = 64;
 
@@ -26,6 +24,8 @@ pub(super) const MOST: usize = 64;
 pub(super) struct Queue {
     ring: Pfn,
     status: Pfn,
+    /// Descriptors of 256 bits, as scalable mode wants them; what is sent here has zeros in the upper half.
+    wide: bool,
     tail: u16,
     /// What the next wait descriptor writes; changes with every submission.
     ticket: u32,
@@ -33,8 +33,8 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Switches the queue on, over two zeroed frames.
-    pub(super) fn start(unit: &Unit, ring: Pfn, status: Pfn) -> Result<Self, UnitError> {
-        let mut queue = Self { ring, status, tail: 0, ticket: 1 };
+    pub(super) fn start(unit: &Unit, ring: Pfn, status: Pfn, wide: bool) -> Result<Self, UnitError> {
+        let mut queue = Self { ring, status, wide, tail: 0, ticket: 1 };
         queue.restart(unit)?;
         Ok(queue)
     }
@@ -46,7 +46,7 @@ impl Queue {
         unit.clear_fault_status(FaultStatus::new().with_iqe(true).with_ice(true).with_ite(true));
         self.tail = 0;
         unit.set_queue_tail(0);
-        unit.set_queue(InvalidationQueueAddress::new().with_iqa(self.ring.get()));
+        unit.set_queue(InvalidationQueueAddress::new().with_iqa(self.ring.get()).with_dw(self.wide));
         unit.command(enable, true)
     }
 
@@ -73,7 +73,7 @@ impl Queue {
         }
         // Entries cleared in tables, and the descriptors, before the tail.
         fence(Ordering::SeqCst);
-        unit.set_queue_tail(self.tail);
+        unit.set_queue_tail(self.tail * (self.words() / 2) as u16);
         let result = self.wait(unit, status);
         if result.is_err() {
             // The caller must treat its range as reachable; the next submission starts with an empty queue.
@@ -82,11 +82,18 @@ impl Queue {
         result
     }
 
+    /// Words of a descriptor.
+    const fn words(&self) -> usize {
+        if self.wide { 4 } else { 2 }
+    }
+
     fn push(&mut self, ring: &[AtomicU64; 512], words: Descriptor) {
-        let at = usize::from(self.tail % ENTRIES) * 2;
-        ring[at].store(words[0], Ordering::Relaxed);
-        ring[at + 1].store(words[1], Ordering::Relaxed);
-        self.tail = (self.tail + 1) % ENTRIES;
+        let places = ring.iter().skip(usize::from(self.tail) * self.words()).take(self.words());
+        for (place, word) in places.zip(words.into_iter().chain([0; 2])) {
+            place.store(word, Ordering::Relaxed);
+        }
+        // The ring is one page.
+        self.tail = (self.tail + 1) % (ring.len() / self.words()) as u16;
     }
 
     fn wait(&self, unit: &Unit, status: &AtomicU64) -> Result<(), UnitError> {

@@ -11,7 +11,7 @@ use dxgk_hw::{
     Access, Attachment, DomainOps, IommuUnit, LogicalPage, MachineMemory, MapError, PageRun, Pfn,
     RequesterId, UnitError,
 };
-use dxgk_iommu::vtd::{Fault, VtdUnit};
+use dxgk_iommu::vtd::{Fault, Mode, VtdUnit};
 use dxgk_iopt::vtd::spec::{
     AddressWidth, Capability, ContextEntryHigh, ContextEntryLow, DescriptorType, FaultReason, FaultRecord,
     Granularity, IotlbInvalidate, IotlbInvalidateAddress, RootEntryLow, TranslationType,
@@ -26,7 +26,8 @@ const EDU: RequesterId = RequesterId::new(3, 4, 1);
 fn bench_with(capability: Capability, frames: u64) -> (Arc<Ram>, Arc<Scripted>, Result<Unit, UnitError>) {
     let ram = Arc::new(Ram::with_frames(frames));
     let registers = Arc::new(Scripted::new(Arc::clone(&ram), capability));
-    let unit = Unit::start(Arc::clone(&registers) as _, Arc::clone(&ram) as _, Arc::clone(&ram) as _);
+    let unit =
+        Unit::start(Arc::clone(&registers) as _, Arc::clone(&ram) as _, Arc::clone(&ram) as _, Mode::Legacy);
     (ram, registers, unit)
 }
 

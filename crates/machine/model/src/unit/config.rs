@@ -5,6 +5,8 @@ use std::sync::Arc;
 use dxgk_hw::{MachineMemory, PhysAddr, Registers};
 
 use super::Unit;
+use crate::amdvi::{self, AmdviConfig, AmdviUnit};
+use crate::smmu::{self, SmmuConfig, SmmuUnit};
 use crate::vtd::{VtdConfig, VtdUnit};
 
 /// A unit and its make.
@@ -12,6 +14,10 @@ use crate::vtd::{VtdConfig, VtdUnit};
 pub enum UnitConfig {
     /// Intel VT-d.
     Vtd(VtdConfig),
+    /// AMD-Vi.
+    Amdvi(AmdviConfig),
+    /// Arm SMMUv3.
+    Smmu(SmmuConfig),
 }
 
 impl Default for UnitConfig {
@@ -26,11 +32,26 @@ impl From<VtdConfig> for UnitConfig {
     }
 }
 
+impl From<AmdviConfig> for UnitConfig {
+    fn from(config: AmdviConfig) -> Self {
+        Self::Amdvi(config)
+    }
+}
+
+impl From<SmmuConfig> for UnitConfig {
+    fn from(config: SmmuConfig) -> Self {
+        Self::Smmu(config)
+    }
+}
+
 impl UnitConfig {
-    /// Where the registers are, and how many bytes of them: as on QEMU's q35.
+    /// Where the registers are, and how many bytes of them: as on QEMU's q35, and for Arm's, which no PC has, where
+    /// there is room.
     pub(crate) const fn window(&self) -> (PhysAddr, u64) {
         match self {
             Self::Vtd(_) => (PhysAddr::new(0xfed9_0000), 0x1000),
+            Self::Amdvi(_) => (PhysAddr::new(0xfed8_0000), amdvi::REGISTER_BYTES),
+            Self::Smmu(_) => (PhysAddr::new(0xfea0_0000), smmu::REGISTER_BYTES),
         }
     }
 
@@ -45,6 +66,15 @@ impl UnitConfig {
                 let host_address_width = config.host_address_width.max(width);
                 let config = VtdConfig { host_address_width, ..config };
                 both(Arc::new(VtdUnit::new(config, Arc::clone(memory))))
+            }
+            Self::Amdvi(config) => {
+                let host_address_width = config.host_address_width.max(width);
+                let config = AmdviConfig { host_address_width, ..config };
+                both(Arc::new(AmdviUnit::new(config, Arc::clone(memory))))
+            }
+            Self::Smmu(config) => {
+                let config = SmmuConfig { output_bits: config.output_bits.max(width), ..config };
+                both(Arc::new(SmmuUnit::new(config, Arc::clone(memory))))
             }
         }
     }

@@ -26,6 +26,8 @@ pub(crate) struct Translation {
     pub read: bool,
     /// May be written.
     pub write: bool,
+    /// Nothing has to be noted in memory when it is written.
+    pub dirty: bool,
     /// The leaf, as it stood in memory at the walk.
     pub entry: u64,
     /// Where it stood.

@@ -32,6 +32,10 @@ pub struct VtdConfig {
     pub pass_through: bool,
     /// Caching mode (CAP_REG.CM): what is absent is cached too, so that making it present needs an invalidation.
     pub caching_mode: bool,
+    /// Whether there is a scalable mode, with its second stage.
+    pub scalable: bool,
+    /// Whether scalable mode has a first stage too.
+    pub first_stage: bool,
     /// Highest address mask of a page-selective invalidation, 0..=18 (log2 of pages).
     pub max_address_mask: u8,
 }
@@ -50,6 +54,8 @@ impl Default for VtdConfig {
             large_pages: true,
             pass_through: true,
             caching_mode: false,
+            scalable: true,
+            first_stage: true,
             max_address_mask: 18,
         }
     }
@@ -65,6 +71,7 @@ impl VtdConfig {
             fault_records: self.fault_records.clamp(1, 128),
             host_address_width: self.host_address_width.clamp(32, 52),
             max_address_mask: self.max_address_mask.min(18),
+            first_stage: self.first_stage && self.scalable,
             ..self
         }
     }
@@ -92,6 +99,7 @@ impl VtdConfig {
             .with_psi(true)
             .with_nfr((self.fault_records - 1) as u8)
             .with_mamv(self.max_address_mask)
+            .with_fs1gp(self.large_pages && self.first_stage)
             .with_dwd(true)
             .with_drd(true)
     }
@@ -102,6 +110,11 @@ impl VtdConfig {
             .with_c(true)
             .with_qi(true)
             .with_pt(self.pass_through)
+            .with_smts(self.scalable)
+            .with_ssts(self.scalable)
+            .with_fsts(self.first_stage)
+            .with_smpwcs(self.scalable)
+            .with_rps(self.scalable)
             .with_iro((IOTLB_REGISTERS / 16) as u16)
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum Target {
         /// Bits of the widest input address.
         width: u32,
     },
+    /// Through the first-stage table in this frame.
+    FirstStage { root: u64, pasid: u32 },
 }
 
 /// Why there is no context.
@@ -60,7 +62,7 @@ pub(super) fn find(
 }
 
 /// Bits of an address field, in pages, that lie beyond the host's addresses.
-fn beyond_host(config: &VtdConfig, frame: u64) -> bool {
+pub(super) fn beyond_host(config: &VtdConfig, frame: u64) -> bool {
     frame >> (config.host_address_width - 12) != 0
 }
 

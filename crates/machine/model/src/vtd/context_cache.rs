@@ -48,14 +48,19 @@ impl ContextCache {
     /// Drops entries of `source` with `domain`. Function mask `mask` (two bits): how many of the function number's
     /// bits, from the most significant, are not compared.
     pub(super) fn invalidate_device(&mut self, domain: u16, source: u16, mask: u8) {
-        let ignored: u16 = match mask & 0b11 {
-            0 => 0,
-            1 => 0b100,
-            2 => 0b110,
-            _ => 0b111,
-        };
+        let ignored = ignored_function_bits(mask);
         for entry in &mut self.entries {
             entry.take_if(|(of, found)| domain_of(found) == domain && (*of ^ source) & !ignored == 0);
         }
+    }
+}
+
+/// The bits of a source that a function mask leaves out of comparisons.
+pub(super) const fn ignored_function_bits(mask: u8) -> u16 {
+    match mask & 0b11 {
+        0 => 0,
+        1 => 0b100,
+        2 => 0b110,
+        _ => 0b111,
     }
 }

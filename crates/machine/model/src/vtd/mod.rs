@@ -1,8 +1,9 @@
-//! An Intel VT-d unit in legacy mode, after the Architecture Specification, revision 4.1 (document 329774).
+//! An Intel VT-d unit, in legacy and in scalable mode, after the Architecture Specification, revision 4.1 (document 329774).
 //!
-//! The parts are the manual's: registers (chapter 11), queue (6.5.2), root and context entries (9.1, 9.3),
-//! second-stage walk (3.7, 9.8), faults (7), context cache, paging-structure cache and IOTLB (6.2). What the unit does
-//! not have, its capability registers say: scalable mode, interrupt remapping, device TLBs, protected memory regions.
+//! The parts are the manual's: registers (chapter 11), queue (6.5.2), root and context entries (9.1 to 9.4), PASID
+//! directory and table (9.5, 9.6), the walks of both stages (3.6, 3.7, 9.7, 9.8), faults (7), the caches of all of these
+//! (6.2). What the unit does not have, its capability registers say: requests with PASID, nesting, interrupt remapping,
+//! device TLBs, protected memory regions.
 //! In caching mode it caches absence.
 //!
 //! One lock is held over a translation and the access that it allows, so that no invalidation completes between
@@ -12,8 +13,12 @@ mod config;
 mod context;
 mod context_cache;
 mod fault;
+mod first_stage;
+mod pasid_cache;
 mod queue;
 mod registers;
+mod scalable;
+mod space;
 mod translate;
 mod walk;
 

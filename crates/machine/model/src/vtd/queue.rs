@@ -3,10 +3,13 @@
 use dxgk_hw::{MachineMemory, PAGE_SIZE, PhysAddr};
 use dxgk_iopt::vtd::spec::{
     ContextCacheInvalidate, DESCRIPTOR_BYTES, DescriptorType, Granularity, InvalidationQueueAddress,
-    IotlbInvalidate, IotlbInvalidateAddress, WaitDescriptor,
+    IotlbInvalidate, IotlbInvalidateAddress, PasidCacheGranularity, PasidCacheInvalidate,
+    PasidIotlbGranularity, PasidIotlbInvalidate, WIDE_DESCRIPTOR_BYTES, WaitDescriptor,
 };
 
+use super::context_cache::ignored_function_bits;
 use super::registers::RegisterFile;
+use super::space::Space;
 
 /// The queue's registers.
 #[derive(Default)]
@@ -26,22 +29,28 @@ pub(super) struct Queue {
 struct Illegal;
 
 impl Queue {
-    fn entries(&self) -> u64 {
-        (PAGE_SIZE / DESCRIPTOR_BYTES) << self.address.qs()
+    /// 256-bit descriptors belong to scalable mode.
+    pub(super) fn descriptor_bytes(&self) -> u64 {
+        if self.address.dw() { WIDE_DESCRIPTOR_BYTES } else { DESCRIPTOR_BYTES }
     }
 
+    fn entries(&self) -> u64 {
+        (PAGE_SIZE / self.descriptor_bytes()) << self.address.qs()
+    }
+
+    /// The first two words; no descriptor that the unit knows has anything in the others.
     fn fetch(&self, memory: &dyn MachineMemory) -> Result<[u64; 2], Illegal> {
-        // 256-bit descriptors belong to scalable mode.
-        if self.address.dw() {
-            return Err(Illegal);
-        }
         let at = self
             .address
             .iqa()
             .checked_mul(PAGE_SIZE)
-            .and_then(|base| base.checked_add(self.head * DESCRIPTOR_BYTES));
-        let mut bytes = [0; 16];
-        memory.read(PhysAddr::new(at.ok_or(Illegal)?), &mut bytes).map_err(|_| Illegal)?;
+            .and_then(|base| base.checked_add(self.head * self.descriptor_bytes()));
+        let mut bytes = [0; WIDE_DESCRIPTOR_BYTES as usize];
+        let whole = bytes.get_mut(..self.descriptor_bytes() as usize).ok_or(Illegal)?;
+        memory.read(PhysAddr::new(at.ok_or(Illegal)?), whole).map_err(|_| Illegal)?;
+        if bytes.iter().skip(DESCRIPTOR_BYTES as usize).any(|byte| *byte != 0) {
+            return Err(Illegal);
+        }
         let word = |at: usize| {
             bytes.iter().skip(at).take(8).rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
         };
@@ -56,8 +65,11 @@ impl RegisterFile {
             return;
         }
         let entries = self.queue.entries();
-        let tail = self.queue.tail >> 4;
-        if tail >= entries {
+        let step = self.queue.descriptor_bytes();
+        let tail = self.queue.tail / step;
+        // 128-bit descriptors are legacy mode's, and a tail in the middle of one is none.
+        let mismatch = self.queue.address.dw() != self.is_scalable() || !self.queue.tail.is_multiple_of(step);
+        if tail >= entries || (mismatch && self.queue.head != tail) {
             self.queue.error = true;
             return;
         }
@@ -77,9 +89,15 @@ impl RegisterFile {
         match DescriptorType::of(first) {
             Some(DescriptorType::ContextCache) => self.context_descriptor(first, second),
             Some(DescriptorType::Iotlb) => self.iotlb_descriptor(first, second),
+            Some(DescriptorType::PasidCache) if self.is_scalable() => {
+                self.pasid_cache_descriptor(PasidCacheInvalidate::from_bits(first), second)
+            }
+            Some(DescriptorType::PasidIotlb) if self.is_scalable() => {
+                self.pasid_iotlb_descriptor(PasidIotlbInvalidate::from_bits(first), second)
+            }
             Some(DescriptorType::Wait) => self.wait_descriptor(first, second, memory),
             // The unit has neither device TLBs nor interrupt remapping.
-            Some(DescriptorType::DeviceTlb | DescriptorType::InterruptEntryCache) | None => Err(Illegal),
+            _ => Err(Illegal),
         }
     }
 
@@ -99,6 +117,50 @@ impl RegisterFile {
             return Err(Illegal);
         }
         self.invalidate_iotlb(descriptor.g(), descriptor.did(), address).then_some(()).ok_or(Illegal)
+    }
+
+    fn pasid_cache_descriptor(
+        &mut self,
+        descriptor: PasidCacheInvalidate,
+        second: u64,
+    ) -> Result<(), Illegal> {
+        if descriptor.reserved() != 0 || descriptor.reserved_high() != 0 || second != 0 {
+            return Err(Illegal);
+        }
+        match descriptor.g() {
+            PasidCacheGranularity::GLOBAL => self.pasids.forget_pasids(),
+            PasidCacheGranularity::DOMAIN => self.pasids.forget_pasids_of(descriptor.did(), None),
+            PasidCacheGranularity::PASID => {
+                self.pasids.forget_pasids_of(descriptor.did(), Some(descriptor.pasid()));
+            }
+            _ => return Err(Illegal),
+        }
+        Ok(())
+    }
+
+    fn pasid_iotlb_descriptor(
+        &mut self,
+        descriptor: PasidIotlbInvalidate,
+        second: u64,
+    ) -> Result<(), Illegal> {
+        let at = IotlbInvalidateAddress::from_bits(second);
+        let reserved = descriptor.reserved() != 0 || descriptor.reserved_high() != 0 || at.reserved() != 0;
+        if reserved || at.am() > self.config.max_address_mask {
+            return Err(Illegal);
+        }
+        let space = Space { domain: descriptor.did(), pasid: Some(descriptor.pasid()) };
+        match descriptor.g() {
+            PasidIotlbGranularity::PASID if second == 0 => {
+                self.iotlb.invalidate_tags(|tag| tag == space);
+                self.structures.invalidate_tags(|tag| tag == space);
+                Ok(())
+            }
+            PasidIotlbGranularity::PAGES => {
+                self.forget_pages(|tag| tag == space, at);
+                Ok(())
+            }
+            _ => Err(Illegal),
+        }
     }
 
     fn wait_descriptor(
@@ -124,16 +186,26 @@ impl RegisterFile {
     pub(super) fn invalidate_contexts(&mut self, g: Granularity, did: u16, sid: u16, fm: u8) -> bool {
         match g {
             Granularity::Reserved => return false,
-            Granularity::Global => self.contexts.invalidate_all(),
-            Granularity::Domain => self.contexts.invalidate_domain(did),
-            Granularity::Selective => self.contexts.invalidate_device(did, sid, fm),
+            Granularity::Global => {
+                self.contexts.invalidate_all();
+                self.pasids.forget_sources();
+            }
+            // Context entries of scalable mode have no domain: all go (6.5.2.1).
+            Granularity::Domain => {
+                self.contexts.invalidate_domain(did);
+                self.pasids.forget_sources();
+            }
+            Granularity::Selective => {
+                self.contexts.invalidate_device(did, sid, fm);
+                self.pasids.forget_source(sid, ignored_function_bits(fm));
+            }
         }
         true
     }
 
     /// `false` when the granularity is reserved, or the mask larger than the unit supports.
     pub(super) fn invalidate_iotlb(&mut self, g: Granularity, did: u16, at: IotlbInvalidateAddress) -> bool {
-        let of = |tag| tag == did;
+        let of = |tag: Space| tag.domain == did;
         match g {
             Granularity::Reserved => return false,
             Granularity::Global => {
@@ -145,16 +217,19 @@ impl RegisterFile {
                 self.structures.invalidate_tags(of);
             }
             Granularity::Selective if at.am() > self.config.max_address_mask => return false,
-            Granularity::Selective => {
-                let below = (1u64 << at.am()) - 1;
-                let (first, last) = (at.addr() & !below, at.addr() | below);
-                self.iotlb.invalidate_pages(of, first, last);
-                // The hint says that only leaves have changed (6.5.2.3, field IH).
-                if !at.ih() {
-                    self.structures.invalidate_pages(of, first, last);
-                }
-            }
+            // Pages of the second stage: the first has a descriptor of its own.
+            Granularity::Selective => self.forget_pages(|tag| of(tag) && tag.pasid.is_none(), at),
         }
         true
+    }
+
+    fn forget_pages(&mut self, of: impl Fn(Space) -> bool, at: IotlbInvalidateAddress) {
+        let below = (1u64 << at.am()) - 1;
+        let (first, last) = (at.addr() & !below, at.addr() | below);
+        self.iotlb.invalidate_pages(&of, first, last);
+        // The hint says that only leaves have changed (6.5.2.3, field IH).
+        if !at.ih() {
+            self.structures.invalidate_pages(&of, first, last);
+        }
     }
 }

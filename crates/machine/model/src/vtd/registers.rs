@@ -3,13 +3,15 @@
 use dxgk_hw::MachineMemory;
 use dxgk_iopt::vtd::spec::{
     FaultStatus, GlobalCommand, GlobalStatus, Granularity, InvalidationQueueAddress, IotlbInvalidateAddress,
-    RootTableAddress, Version, offset,
+    RootTableAddress, TranslationTableMode, Version, offset,
 };
 
 use super::config::{FAULT_RECORDS, IOTLB_REGISTERS, REGISTER_BYTES, VtdConfig};
 use super::context_cache::ContextCache;
 use super::fault::FaultLog;
+use super::pasid_cache::PasidCaches;
 use super::queue::Queue;
+use super::space::Space;
 use crate::unit::{Iotlb, StructureCache};
 
 /// IECTL_REG.IM, set after reset.
@@ -26,8 +28,9 @@ const ROOT_ADDRESS_BITS: u64 = !0xfff | 0b11 << 10;
 pub(super) struct RegisterFile {
     pub config: VtdConfig,
     pub contexts: ContextCache,
-    pub iotlb: Iotlb<u16>,
-    pub structures: StructureCache<u16>,
+    pub pasids: PasidCaches,
+    pub iotlb: Iotlb<Space>,
+    pub structures: StructureCache<Space>,
     pub faults: FaultLog,
     pub queue: Queue,
     /// The root table in use: RTADDR_REG as it was when GCMD_REG.SRTP was last written.
@@ -59,6 +62,7 @@ impl RegisterFile {
         Self {
             config,
             contexts: ContextCache::new(config.context_entries),
+            pasids: PasidCaches::new(config.context_entries),
             iotlb: Iotlb::new(config.iotlb_sets, config.iotlb_ways),
             structures: StructureCache::new(config.structure_entries),
             faults: FaultLog::new(config.fault_records),
@@ -76,6 +80,11 @@ impl RegisterFile {
 
     pub(super) fn translating(&self) -> bool {
         self.status.tes()
+    }
+
+    /// Whether the root table in use is one of scalable mode.
+    pub(super) fn is_scalable(&self) -> bool {
+        self.config.scalable && self.root.ttm() == TranslationTableMode::Scalable
     }
 
     pub(super) fn queue_enabled(&self) -> bool {
@@ -113,7 +122,7 @@ impl RegisterFile {
             offset::ECAP => self.config.extended_capability().into_bits(),
             offset::RTADDR => self.root_register,
             offset::CCMD => self.context_command,
-            offset::IQH => self.queue.head << 4,
+            offset::IQH => self.queue.head * self.queue.descriptor_bytes(),
             offset::IQT => self.queue.tail,
             offset::IQA => self.queue.address.into_bits(),
             IVA => 0,

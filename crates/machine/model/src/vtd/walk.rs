@@ -6,6 +6,7 @@ use dxgk_hw::{MachineMemory, Pfn};
 use dxgk_iopt::vtd::spec::{FaultReason, SecondStageEntry};
 
 use super::config::VtdConfig;
+use super::space::Space;
 use crate::unit::{Below, StructureCache, Translation};
 
 /// A table entry that ended a walk, and why.
@@ -27,7 +28,7 @@ impl Stop {
     /// That there is no page, as the IOTLB keeps it in caching mode (6.1).
     pub(super) const fn as_translation(&self) -> Translation {
         let Self { entry, entry_at, level, .. } = *self;
-        Translation { base: 0, shift: 12, read: false, write: false, entry, entry_at, level }
+        Translation { base: 0, shift: 12, read: false, write: false, dirty: true, entry, entry_at, level }
     }
 }
 
@@ -53,7 +54,7 @@ fn reserved(config: &VtdConfig, level: u8, leaf: bool) -> u64 {
 /// A tree of tables.
 #[derive(Clone, Copy)]
 pub(super) struct Tables {
-    pub domain: u16,
+    pub space: Space,
     /// Frame of the root table.
     pub root: u64,
     pub levels: u8,
@@ -64,13 +65,13 @@ pub(super) struct Tables {
 pub(super) fn walk(
     memory: &dyn MachineMemory,
     config: &VtdConfig,
-    structures: &mut StructureCache<u16>,
+    structures: &mut StructureCache<Space>,
     tables: Tables,
     address: u64,
     write: bool,
 ) -> Result<Translation, Stop> {
     let top = Below { table: tables.root, level: tables.levels, read: true, write: true };
-    let start = structures.lookup(tables.domain, address).unwrap_or(top);
+    let start = structures.lookup(tables.space, address).unwrap_or(top);
     let Below { mut table, mut level, read: mut may_read, write: mut may_write } = start;
     loop {
         let shift = 12 + 9 * (u32::from(level) - 1);
@@ -101,6 +102,7 @@ pub(super) fn walk(
                 shift,
                 read: may_read,
                 write: may_write,
+                dirty: true,
                 entry: raw,
                 entry_at,
                 level,
@@ -110,6 +112,6 @@ pub(super) fn walk(
         // Level 1 is always a leaf, so this never reaches 0.
         level -= 1;
         let below = Below { table, level, read: may_read, write: may_write };
-        structures.insert(tables.domain, address, shift, below);
+        structures.insert(tables.space, address, shift, below);
     }
 }

@@ -62,7 +62,7 @@ fn device_table_faults_have_the_manuals_reasons() {
 
 #[test]
 fn a_root_table_outside_ram_and_an_unknown_table_mode_are_faults() {
-    for (register, code) in [(0xa000_0000u64, 0x8), (1 << 10, 0x30), (0b11 << 10, 0x30)] {
+    for (register, code) in [(0xa000_0000u64, 0x8), (0b10 << 10, 0x30), (0b11 << 10, 0x30)] {
         let rig = Rig::off(VtdConfig::default());
         rig.write64(0x20, register);
         rig.write32(0x18, 1 << 30);

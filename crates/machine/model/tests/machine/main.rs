@@ -2,6 +2,7 @@
 //! as numbers from the manual (VT-d Architecture Specification, revision 4.1), not through the definitions that the
 //! model uses.
 
+mod amdvi;
 mod caches;
 mod described;
 mod edu;
@@ -12,4 +13,6 @@ mod queue;
 mod registers;
 mod remote;
 mod rig;
+mod scalable;
+mod smmu;
 mod walks;

@@ -44,7 +44,7 @@ pub struct FaultRecord {
     pub f: bool,
 }
 
-/// Fault reasons of legacy mode (7.1.3, table of fault conditions). Any byte may be met: an open enumeration.
+/// Fault reasons (7.1.3, table of fault conditions). Any byte may be met: an open enumeration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FaultReason(pub u8);
 
@@ -75,4 +75,57 @@ impl FaultReason {
     pub const PAGING_ENTRY_RESERVED: Self = Self(0xc);
     /// The context entry's translation type blocks this kind of request.
     pub const TRANSLATION_TYPE_BLOCKS: Self = Self(0xd);
+
+    /// Scalable mode: the root table cannot be accessed.
+    pub const SM_ROOT_ACCESS: Self = Self(0x38);
+    /// The half of the root entry is not present.
+    pub const SM_ROOT_NOT_PRESENT: Self = Self(0x39);
+    /// A reserved field of a present root entry is set.
+    pub const SM_ROOT_RESERVED: Self = Self(0x3a);
+    /// The context table cannot be accessed.
+    pub const SM_CONTEXT_ACCESS: Self = Self(0x40);
+    /// The context entry is not present.
+    pub const SM_CONTEXT_NOT_PRESENT: Self = Self(0x41);
+    /// A reserved field of a present context entry is set.
+    pub const SM_CONTEXT_RESERVED: Self = Self(0x42);
+    /// RID_PASID is beyond the PASID directory.
+    pub const SM_RID_PASID: Self = Self(0x48);
+    /// The PASID directory cannot be accessed.
+    pub const PASID_DIRECTORY_ACCESS: Self = Self(0x50);
+    /// The PASID-directory entry is not present.
+    pub const PASID_DIRECTORY_NOT_PRESENT: Self = Self(0x51);
+    /// A reserved field of a present PASID-directory entry is set.
+    pub const PASID_DIRECTORY_RESERVED: Self = Self(0x52);
+    /// The PASID table cannot be accessed.
+    pub const PASID_TABLE_ACCESS: Self = Self(0x58);
+    /// The PASID-table entry is not present.
+    pub const PASID_ENTRY_NOT_PRESENT: Self = Self(0x59);
+    /// A reserved field of a present PASID-table entry is set.
+    pub const PASID_ENTRY_RESERVED: Self = Self(0x5a);
+    /// The PASID-table entry is programmed in a way that the unit does not support.
+    pub const PASID_ENTRY_INVALID: Self = Self(0x5b);
+    /// A first-stage table cannot be accessed.
+    pub const FS_ENTRY_ACCESS: Self = Self(0x70);
+    /// A first-stage entry is not present.
+    pub const FS_ENTRY_NOT_PRESENT: Self = Self(0x71);
+    /// A reserved field of a present first-stage entry is set.
+    pub const FS_ENTRY_RESERVED: Self = Self(0x72);
+    /// The first stage's root table cannot be accessed.
+    pub const FS_ROOT_ACCESS: Self = Self(0x73);
+    /// Scalable mode: a second-stage table cannot be accessed.
+    pub const SS_ENTRY_ACCESS: Self = Self(0x78);
+    /// A second-stage entry permits neither reads nor writes.
+    pub const SS_ENTRY_NOT_PRESENT: Self = Self(0x79);
+    /// A reserved field of a present second-stage entry is set.
+    pub const SS_ENTRY_RESERVED: Self = Self(0x7a);
+    /// The address is not canonical, in the first stage.
+    pub const NOT_CANONICAL: Self = Self(0x80);
+    /// A request of user privilege met a first-stage entry without user permission.
+    pub const NO_USER: Self = Self(0x81);
+    /// The address is beyond the width that the second stage has.
+    pub const SM_ADDRESS_BEYOND_WIDTH: Self = Self(0x84);
+    /// Scalable mode: no write permission.
+    pub const SM_NO_WRITE: Self = Self(0x85);
+    /// Scalable mode: no read permission.
+    pub const SM_NO_READ: Self = Self(0x86);
 }

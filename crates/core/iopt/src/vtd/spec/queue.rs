@@ -6,6 +6,10 @@ use bitfield_struct::bitfield;
 /// Bytes of a descriptor when IQA_REG.DW is 0.
 pub const DESCRIPTOR_BYTES: u64 = 16;
 
+/// Bytes of a descriptor when IQA_REG.DW is 1, as scalable mode wants it. Those defined here have zeros in their
+/// upper half.
+pub const WIDE_DESCRIPTOR_BYTES: u64 = 32;
+
 /// Descriptor types: bits 3:0 of the first word (bits 11:9 extend them and are 0 for these).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -20,6 +24,10 @@ pub enum DescriptorType {
     InterruptEntryCache = 4,
     /// Invalidation wait (6.5.2.8).
     Wait = 5,
+    /// PASID-based IOTLB invalidate (6.5.2.4).
+    PasidIotlb = 6,
+    /// PASID-cache invalidate (6.5.2.2).
+    PasidCache = 7,
 }
 
 impl DescriptorType {
@@ -32,6 +40,8 @@ impl DescriptorType {
             (3, 0) => Some(Self::DeviceTlb),
             (4, 0) => Some(Self::InterruptEntryCache),
             (5, 0) => Some(Self::Wait),
+            (6, 0) => Some(Self::PasidIotlb),
+            (7, 0) => Some(Self::PasidCache),
             _ => None,
         }
     }
@@ -132,6 +142,101 @@ pub struct IotlbInvalidateAddress {
     /// Logical address divided by 4096.
     #[bits(52)]
     pub addr: u64,
+}
+
+/// Values of a PASID-cache invalidate descriptor's G field. An open enumeration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PasidCacheGranularity(pub u8);
+
+impl PasidCacheGranularity {
+    /// What belongs to a domain.
+    pub const DOMAIN: Self = Self(0b00);
+    /// A PASID within a domain.
+    pub const PASID: Self = Self(0b01);
+    /// Everything.
+    pub const GLOBAL: Self = Self(0b11);
+
+    /// From the field's two bits.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & 0b11)
+    }
+
+    /// The field's two bits.
+    #[must_use]
+    pub const fn into_bits(self) -> u8 {
+        self.0 & 0b11
+    }
+}
+
+/// First word of a PASID-cache invalidate descriptor (6.5.2.2).
+#[bitfield(u64)]
+#[derive(PartialEq, Eq)]
+pub struct PasidCacheInvalidate {
+    /// [`DescriptorType::PasidCache`].
+    #[bits(4)]
+    pub kind: u8,
+    /// How much.
+    #[bits(2)]
+    pub g: PasidCacheGranularity,
+    /// Reserved, must be 0.
+    #[bits(10)]
+    pub reserved: u16,
+    /// Domain identifier.
+    pub did: u16,
+    /// PASID.
+    #[bits(20)]
+    pub pasid: u32,
+    /// Reserved, must be 0.
+    #[bits(12)]
+    pub reserved_high: u16,
+}
+
+/// Values of a PASID-based IOTLB invalidate descriptor's G field. An open enumeration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PasidIotlbGranularity(pub u8);
+
+impl PasidIotlbGranularity {
+    /// All of a PASID within a domain.
+    pub const PASID: Self = Self(0b10);
+    /// Pages of it.
+    pub const PAGES: Self = Self(0b11);
+
+    /// From the field's two bits.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & 0b11)
+    }
+
+    /// The field's two bits.
+    #[must_use]
+    pub const fn into_bits(self) -> u8 {
+        self.0 & 0b11
+    }
+}
+
+/// First word of a PASID-based IOTLB invalidate descriptor (6.5.2.4), which is about the first stage. The second is an
+/// [`IotlbInvalidateAddress`].
+#[bitfield(u64)]
+#[derive(PartialEq, Eq)]
+pub struct PasidIotlbInvalidate {
+    /// [`DescriptorType::PasidIotlb`].
+    #[bits(4)]
+    pub kind: u8,
+    /// How much.
+    #[bits(2)]
+    pub g: PasidIotlbGranularity,
+    /// Reserved, must be 0.
+    #[bits(10)]
+    pub reserved: u16,
+    /// Domain identifier.
+    pub did: u16,
+    /// PASID.
+    #[bits(20)]
+    pub pasid: u32,
+    /// Reserved, must be 0.
+    #[bits(12)]
+    pub reserved_high: u16,
 }
 
 /// First word of an invalidation wait descriptor (6.5.2.8). The second word is the address of the 32-bit status,
