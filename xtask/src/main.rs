@@ -14,6 +14,7 @@ mod limits;
 mod shell;
 mod soak;
 mod test;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,12 @@ enum Command {
     Check,
     /// All that CI runs. Installs the rustup targets and, as root, the Debian packages that it needs.
     Test,
+    /// Let QEMU's IOMMUs judge the drivers and page tables: random scenarios, each three ways.
+    Witness {
+        /// Scenarios a format family.
+        #[arg(long, default_value_t = 1000)]
+        scenarios: u64,
+    },
     /// Build the sample miniport as a Windows driver and print where it is.
     Driver,
     /// Build the sample miniport in C as a Windows driver and print where it is. Needs clang.
@@ -71,6 +78,7 @@ fn run(command: &Command) -> Result<()> {
     match command {
         Command::Check => check(),
         Command::Test => test::run(),
+        Command::Witness { scenarios } => witness::run(*scenarios),
         Command::Driver => {
             println!("{}", driver::build()?.display());
             Ok(())

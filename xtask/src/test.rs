@@ -38,11 +38,14 @@ fn bare_metal() -> Result<()> {
     shell::run("cargo", &arguments, &[])
 }
 
-/// Whether QEMU is there, installed just now if need be. It is a witness, not a need: without root, or without a
-/// package, the tests that want it skip and say so.
-fn has_qemu() -> bool {
-    shell::output("qemu-system-x86_64", &["--version"]).is_some()
-        || install("qemu-system-x86", "the witness tests")
+/// Whether QEMU is there for both architectures, installed just now if need be. It is a witness, not a need: without
+/// root, or without a package, the tests that want it skip and say so.
+pub(crate) fn has_qemu() -> bool {
+    [("qemu-system-x86_64", "qemu-system-x86"), ("qemu-system-aarch64", "qemu-system-arm")].into_iter().all(
+        |(binary, package)| {
+            shell::output(binary, &["--version"]).is_some() || install(package, "the witness tests")
+        },
+    )
 }
 
 /// Whether clang is there, likewise: the sample in C is built with it.
