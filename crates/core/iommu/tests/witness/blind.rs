@@ -59,11 +59,11 @@ pub(crate) fn spots(family: Family, installed: &Installed) -> Vec<Blind> {
     match family {
         Family::VtdLegacy if installed.major() < 10 => vec![Blind::HighPageBits],
         Family::VtdLegacy | Family::VtdFirstStage => Vec::new(),
-        Family::SmmuStage1 | Family::SmmuStage2 if installed.major() < 10 => {
+        Family::SmmuStage1(_) | Family::SmmuStage2(_) if installed.major() < 10 => {
             vec![Blind::EventClass, Blind::OneRecord, Blind::WideAddresses]
         }
-        Family::SmmuStage1 => vec![Blind::OneRecord],
-        Family::SmmuStage2 => vec![Blind::OneRecord, Blind::WideStage2],
+        Family::SmmuStage1(_) => vec![Blind::OneRecord],
+        Family::SmmuStage2(_) => vec![Blind::OneRecord, Blind::WideStage2],
         Family::VtdSecondStage if installed.major() < 10 => {
             vec![Blind::HighPageBits, Blind::ScalableReasons]
         }

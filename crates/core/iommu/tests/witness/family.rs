@@ -4,7 +4,7 @@ use dxgk_hw::Access;
 use dxgk_iopt::amdvi::spec::{EventCode as AmdEvent, EventFlags};
 use dxgk_iopt::smmu::spec::{EventClass, EventCode, EventSecond};
 use dxgk_iopt::vtd::spec::FaultReason;
-use dxgk_iopt::{AmdV1, Format};
+use dxgk_iopt::{AmdV1, Format, Granule, SmmuStage1, SmmuStage2};
 use dxgk_model::{AmdviConfig, SmmuConfig, UnitConfig, VtdConfig};
 use dxgk_qemu::{Board, UnitModel};
 
@@ -21,10 +21,10 @@ pub(crate) enum Family {
     VtdFirstStage,
     /// AMD-Vi, in a mode.
     Amdvi(AmdV1),
-    /// SMMUv3, stage 1, granule of 4 KiB.
-    SmmuStage1,
-    /// SMMUv3, stage 2, granule of 4 KiB.
-    SmmuStage2,
+    /// SMMUv3, stage 1.
+    SmmuStage1(Granule),
+    /// SMMUv3, stage 2.
+    SmmuStage2(Granule),
 }
 
 /// What a unit recorded of a refused request, whichever unit it is. The requester has been checked.
@@ -46,8 +46,8 @@ impl Family {
             Self::VtdSecondStage => UnitModel::VtdSecondStage,
             Self::VtdFirstStage => UnitModel::VtdFirstStage,
             Self::Amdvi(_) => UnitModel::Amdvi,
-            Self::SmmuStage1 => UnitModel::Smmuv3 { stage_2: false },
-            Self::SmmuStage2 => UnitModel::Smmuv3 { stage_2: true },
+            Self::SmmuStage1(_) => UnitModel::Smmuv3 { stage_2: false },
+            Self::SmmuStage2(_) => UnitModel::Smmuv3 { stage_2: true },
         }
     }
 
@@ -59,7 +59,7 @@ impl Family {
                 VtdConfig { iotlb_sets, iotlb_ways, ..VtdConfig::default() }.into()
             }
             Self::Amdvi(_) => AmdviConfig { iotlb_sets, iotlb_ways, ..AmdviConfig::default() }.into(),
-            Self::SmmuStage1 | Self::SmmuStage2 => {
+            Self::SmmuStage1(_) | Self::SmmuStage2(_) => {
                 let (tlb_sets, tlb_ways) = (iotlb_sets, iotlb_ways);
                 SmmuConfig { tlb_sets, tlb_ways, ..SmmuConfig::default() }.into()
             }
@@ -71,9 +71,18 @@ impl Family {
         match self {
             // The upper half of the canonical addresses is nobody's.
             Self::VtdFirstStage => 47,
-            Self::VtdLegacy | Self::VtdSecondStage | Self::SmmuStage1 => 48,
-            Self::SmmuStage2 => 44,
+            Self::VtdLegacy | Self::VtdSecondStage | Self::SmmuStage1(_) => 48,
+            Self::SmmuStage2(_) => 44,
             Self::Amdvi(format) => format.width(),
+        }
+    }
+
+    /// Pages of the granule.
+    pub(crate) fn granule_pages(self) -> u64 {
+        match self {
+            Self::SmmuStage1(granule) => SmmuStage1::new(granule).granule_pages(),
+            Self::SmmuStage2(granule) => SmmuStage2::new(granule).granule_pages(),
+            _ => 1,
         }
     }
 
@@ -81,7 +90,7 @@ impl Family {
     pub(crate) fn permissions(self) -> [Access; 4] {
         match self {
             // Reads need no permission.
-            Self::VtdFirstStage | Self::SmmuStage1 => {
+            Self::VtdFirstStage | Self::SmmuStage1(_) => {
                 [Access::READ, Access::READ, Access::all(), Access::all()]
             }
             _ => [Access::READ, Access::WRITE, Access::all(), Access::all()],
@@ -99,7 +108,7 @@ impl Family {
     /// Whether one command invalidates a block of pages, of any size. Where it takes one a page, ranges of more than a
     /// few are invalidated with all of their domain.
     pub(crate) fn selects_blocks(self) -> bool {
-        !matches!(self, Self::SmmuStage1 | Self::SmmuStage2)
+        !matches!(self, Self::SmmuStage1(_) | Self::SmmuStage2(_))
     }
 
     /// What must be recorded.
@@ -130,12 +139,12 @@ impl Family {
                 };
                 Record { code: reason.0, flags: 0, page, write }
             }
-            Self::SmmuStage1 | Self::SmmuStage2 => {
+            Self::SmmuStage1(_) | Self::SmmuStage2(_) => {
                 let code =
                     if why == Why::Denied { EventCode::F_PERMISSION } else { EventCode::F_TRANSLATION };
                 let second = EventSecond::new()
                     .with_rnw(!write)
-                    .with_s2(self == Self::SmmuStage2)
+                    .with_s2(matches!(self, Self::SmmuStage2(_)))
                     .with_class(EventClass::In as u8);
                 Record { code: code.0, flags: flags_of(second), page, write }
             }

@@ -79,6 +79,8 @@ pub(crate) struct Plan {
     pub(crate) extents: Vec<Extent>,
     /// The page through which the device's buffer is filled and emptied.
     pub(crate) landing: u64,
+    /// Pages of the granule: everything is mapped in multiples of it.
+    pub(crate) step: u64,
     width: u64,
 }
 
@@ -86,8 +88,8 @@ impl Plan {
     pub(crate) fn new(family: Family, seed: u64) -> Self {
         let random = Random(seed.wrapping_mul(0x5851_f42d_4c95_7f2d));
         let width = 1 << (family.width() - 12);
-        let mut plan = Self { random, extents: Vec::new(), landing: 0, width };
-        plan.landing = plan.room(1, 1).expect("nothing is taken");
+        let mut plan = Self { random, extents: Vec::new(), landing: 0, step: family.granule_pages(), width };
+        plan.landing = plan.room(plan.step, plan.step).expect("nothing is taken");
         for _ in 0..plan.random.between(3, 7) {
             plan.add(family);
         }
@@ -98,7 +100,7 @@ impl Plan {
         let apart = |start: u64, count: u64| first >= start + count || start >= first + pages;
         // Where interrupt messages go.
         apart(0xfee00, 0x100)
-            && apart(self.landing, 1)
+            && apart(self.landing, self.step)
             && self.extents.iter().all(|extent| apart(extent.first, extent.pages))
     }
 
@@ -139,13 +141,17 @@ impl Plan {
             11..=14 => (self.random.between(1, 3) * LARGE + self.random.pick(&[0, 0, 7]), LARGE, false),
             _ => (HUGE + self.random.pick(&[0, 3]), HUGE, false),
         };
+        let (pages, aligned) = (pages.next_multiple_of(self.step), aligned.max(self.step));
         if frames.start.next_multiple_of(aligned) + pages > frames.end {
             return;
         }
         let Some(first) = self.room(pages, aligned) else { return };
         let runs = if scattered {
-            let one = |random: &mut Random| PageRun::new(Pfn::new(frames.start + random.below(all)), 1);
-            (0..pages).map(|_| one(&mut self.random)).collect()
+            let step = self.step;
+            let one = |random: &mut Random| {
+                PageRun::new(Pfn::new(frames.start + random.below(all / step) * step), step)
+            };
+            (0..pages / step).map(|_| one(&mut self.random)).collect()
         } else {
             let lowest = frames.start.next_multiple_of(aligned);
             let places = (frames.end - pages).saturating_sub(lowest) / aligned + 1;
@@ -196,7 +202,7 @@ impl Plan {
         let usable = |page: &u64| {
             *page >> 52 == 0
                 && (*page < self.width || self.width < 1 << 51)
-                && *page != self.landing
+                && *page / self.step != self.landing / self.step
                 && !(0xfee00..0xfef00).contains(page)
         };
         let mut pages: Vec<u64> = pages.into_iter().filter(usable).collect();

@@ -93,7 +93,7 @@ pub(crate) fn play(
     let taken = side.frames.taken();
     let domain = side.unit().create_domain().map_err(|error| error.to_string())?;
     let other = side.unit().create_domain().map_err(|error| error.to_string())?;
-    let landing_frame = family.ram().1 - 1;
+    let landing_frame = family.ram().1 - 16;
     let mut player = Player { family, side, blind, plan, domain, landing_frame };
     player.attach(true)?;
     player.map_all()?;
@@ -113,11 +113,11 @@ pub(crate) fn play(
 /// same number leads elsewhere at once.
 pub(crate) fn restart(family: Family, side: &mut Side, count: &mut Count) -> Outcome {
     let frames = family.ram().2;
-    let (page, frames) = (0x1_2345, [frames.start + 1, frames.start + 2]);
+    let (page, frames) = (0x1_2340, [frames.start + 16, frames.start + 32]);
     for (nth, frame) in frames.into_iter().enumerate() {
         side.write(frame, 0, &[nth as u8 + 1; SLOT as usize]);
         let domain = side.unit().create_domain().map_err(|error| error.to_string())?;
-        let run = [PageRun::new(Pfn::new(frame), 1)];
+        let run = [PageRun::new(Pfn::new(frame), family.granule_pages())];
         domain.map(page_of(page), &run, Access::all()).map_err(|error| error.to_string())?;
         side.unit().attach(DEVICE, Attachment::Domain(domain)).map_err(|error| error.to_string())?;
         side.dma(Direction::FromRam, 0, page << 12, SLOT);
@@ -150,11 +150,15 @@ impl Player<'_> {
     }
 
     fn map_all(&self) -> Outcome {
-        self.map(self.plan.landing, &[PageRun::new(Pfn::new(self.landing_frame), 1)], Access::all())?;
+        let landing = [PageRun::new(Pfn::new(self.landing_frame), self.plan.step)];
+        self.map(self.plan.landing, &landing, Access::all())?;
         self.plan.extents.iter().try_for_each(|extent| self.map(extent.first, &extent.runs, extent.access))
     }
 
     fn sync(&self, domain: &Arc<dyn DomainOps>, first: u64, pages: u64) -> Outcome {
+        if self.side.forgets {
+            return Ok(());
+        }
         domain.sync(page_of(first), pages).map_err(|error| format!("sync {first:#x}: {error}"))
     }
 
@@ -209,12 +213,12 @@ impl Player<'_> {
         }
         let phase = |name: &'static str| move |why| format!("{name}: {why}");
         self.still_reached(&gone, &warm, count).map_err(phase("before any invalidation"))?;
-        self.sync(other, self.plan.landing, 1)?;
+        self.sync(other, self.plan.landing, self.plan.step)?;
         self.still_reached(&gone, &warm, count).map_err(phase("after another domain's invalidation"))?;
         if self.sees(Blind::PagesAlone) {
             let (first, runs, access) = (self.plan.landing, Vec::new(), Access::all());
-            let landing = Extent { first, pages: 1, runs, access };
-            self.sync(&self.domain, first, 1)?;
+            let landing = Extent { first, pages: self.plan.step, runs, access };
+            self.sync(&self.domain, first, self.plan.step)?;
             if !self.sees(Blind::HighPageBits) {
                 warm.retain(|&(page, _)| !landing.is_like(page));
             }
@@ -263,8 +267,9 @@ impl Player<'_> {
         for extent in &gone {
             self.sync(&self.domain, extent.first, extent.pages)?;
         }
-        self.domain.unmap(page_of(self.plan.landing), 1).map_err(|error| error.to_string())?;
-        self.sync(&self.domain, self.plan.landing, 1)
+        let (landing, pages) = (self.plan.landing, self.plan.step);
+        self.domain.unmap(page_of(landing), pages).map_err(|error| error.to_string())?;
+        self.sync(&self.domain, landing, pages)
     }
 
     /// What was unmapped is reached as before.

@@ -11,7 +11,7 @@ use dxgk_hw::{
 use dxgk_iommu::amdvi::AmdviUnit;
 use dxgk_iommu::smmu::{Event, SmmuStage2Unit, SmmuUnit};
 use dxgk_iommu::vtd::{Fault, Mode, VtdFirstStageUnit, VtdUnit};
-use dxgk_iopt::{Granule, SmmuStage1, SmmuStage2};
+use dxgk_iopt::{SmmuStage1, SmmuStage2};
 use dxgk_model::{Edu as ModelEdu, Machine};
 use dxgk_qemu::{Direction, Edu, Installed, Options, Qemu, RegisterWindow};
 use dxgk_shm::Ram;
@@ -87,12 +87,12 @@ impl Driver {
                 let unit = VtdFirstStageUnit::start(registers, memory, frames);
                 Self::VtdFirstStage(unit.expect("it starts"))
             }
-            Family::SmmuStage1 => {
-                let format = SmmuStage1::new(Granule::K4);
+            Family::SmmuStage1(granule) => {
+                let format = SmmuStage1::new(granule);
                 Self::SmmuStage1(SmmuUnit::start(registers, memory, frames, format).expect("it starts"))
             }
-            Family::SmmuStage2 => {
-                let format = SmmuStage2::new(Granule::K4);
+            Family::SmmuStage2(granule) => {
+                let format = SmmuStage2::new(granule);
                 Self::SmmuStage2(SmmuStage2Unit::start(registers, memory, frames, format).expect("it starts"))
             }
             Family::Amdvi(format) => {
@@ -170,6 +170,8 @@ pub(crate) struct Side {
     pub(crate) ram: Arc<Ram>,
     pub(crate) frames: Arc<Frames>,
     pub(crate) driver: Option<Driver>,
+    /// Nothing is invalidated, as if that had been forgotten.
+    pub(crate) forgets: bool,
     hardware: Hardware,
 }
 
@@ -190,7 +192,7 @@ impl Side {
             .unwrap();
         let port = machine.port(DEVICE);
         let hardware = Hardware::Model { machine, port, buffer: vec![0; 4096] };
-        Self { family, ram, frames, driver: None, hardware }.started()
+        Self { family, ram, frames, driver: None, forgets: false, hardware }.started()
     }
 
     pub(crate) fn qemu(family: Family, installed: &Installed) -> Self {
@@ -200,7 +202,7 @@ impl Side {
         let edu = Edu::attach(Arc::clone(&qemu), DEVICE, qemu.board().bar_window()).unwrap();
         let window = Arc::new(RegisterWindow::new(Arc::clone(&qemu), family.qemu().registers()));
         let hardware = Hardware::Qemu { qemu, edu, window };
-        Self { family, ram, frames, driver: None, hardware }.started()
+        Self { family, ram, frames, driver: None, forgets: false, hardware }.started()
     }
 
     fn started(mut self) -> Self {

@@ -86,7 +86,7 @@ fn a_table_taken_out_of_the_tree_is_walked_until_directory_entries_are_forgotten
     assert_eq!(rig.load(AT + 0x2000), Ok(old), "from the cached directory entry");
     rig.command(forget_pages(5, AT + 0x2000));
     assert_eq!(rig.load(AT + 0x2000), Ok(old), "only pages were forgotten");
-    rig.command(forget_pages(5, AT + 0x2000 | PDE));
+    rig.command(forget_pages(5, (AT + 0x2000) | PDE));
     assert_eq!(rig.load(AT + 0x2000), Ok(new));
     assert_eq!(rig.get(table, 0) & next_level(7), 0);
 }
