@@ -17,6 +17,8 @@
 #define BUFFER 0x40000ull
 #define LAST_REGISTER (DMA_COMMAND + 8)
 
+/* What a register reads as when no device is there any more. */
+#define GONE (~0ull)
 /* How long a transfer may take: polls, and microseconds between two of them. */
 #define POLLS 20000
 #define PAUSE 50
@@ -130,7 +132,10 @@ static NTSTATUS transfer(struct adapter *adapter, UINT64 from, UINT64 to, UINT64
     write64(adapter, DMA_COUNT, bytes);
     write64(adapter, DMA_COMMAND, command);
     for (int poll = 0; poll < POLLS; poll++) {
-        if (!(read64(adapter, DMA_COMMAND) & START))
+        UINT64 now = read64(adapter, DMA_COMMAND);
+        if (now == GONE)
+            return STATUS_DEVICE_NOT_CONNECTED;
+        if (!(now & START))
             return STATUS_SUCCESS;
         KeStallExecutionProcessor(PAUSE);
     }

@@ -26,6 +26,10 @@ const PUBLISHED: &[Published] = &[
     clean("default.toml", "remapping"),
     clean("linked-adapters.toml", "remapping"),
     clean("two-adapters.toml", "remapping"),
+    clean("power-cycle.toml", "remapping"),
+    clean("surprise-removal.toml", "remapping"),
+    clean("late-attach.toml", "isolation"),
+    clean("secure-vm.toml", "isolation"),
 ];
 
 fn folder() -> PathBuf {
@@ -268,4 +272,57 @@ fn an_adapter_that_was_removed_does_nothing_more() {
     }
     let run = play(&steps(&["\"remove\"\norder = [1, 0]"]), &[]);
     assert!(run.text("/failure").contains("the order names 2 adapters; the chain has 1"), "{}", run.told());
+}
+
+/// Shows S-ISO-14, S-ISO-19.
+#[test]
+fn a_secure_virtual_machine_is_not_created_when_the_driver_has_no_isolation_whatever_iommuflags_say() {
+    let text =
+        steps(&["\"start\"", "\"secure-vm\"", "\"expect\"\nstep = \"failed\"\nmode = \"off\"", "\"power\""]);
+    for flags in ["0x7", "0x1f"] {
+        let arguments = ["--iommu", "off", "--iommu-flags", flags, "--registry", "MemoryApi=dword:20"];
+        let run = play(&text, &arguments);
+        assert_eq!(run.status, 0, "{}", run.told());
+        assert!(!life(&run).contains(&"DxgkDdiBeginExclusiveAccess"), "{}", run.told());
+    }
+    let bare = play(
+        &steps(&["\"start\"", "\"secure-vm\""]),
+        &["--iommu", "off", "--registry", "MemoryApi=dword:20"],
+    );
+    let told = "the secure virtual machine is not created: the driver does not claim isolation";
+    assert!(bare.text("/failure").contains(told), "{}", bare.told());
+}
+
+/// Shows S-ISO-16, S-ISO-17, S-ISO-38.
+#[test]
+fn an_attach_that_nothing_stands_against_comes_once_between_begin_and_end() {
+    for how in ["\"attach\"", "\"secure-vm\""] {
+        for api in ["24", "29"] {
+            let api = format!("MemoryApi=dword:{api}");
+            let text = steps(&["\"start\"", "\"power\"", how, how, "\"power\""]);
+            let run = play(&text, &["--iommu", "off", "--registry", &api]);
+            assert_eq!((run.status, run.text("/machine/iommu_mode")), (0, "isolation"), "{}", run.told());
+            let life = life(&run);
+            let begin = life.iter().position(|one| *one == "DxgkDdiBeginExclusiveAccess").expect("begun");
+            assert_eq!(life[begin + 1], "DxgkDdiEndExclusiveAccess", "{}", run.told());
+            assert_eq!(life.iter().filter(|one| **one == "DxgkDdiBeginExclusiveAccess").count(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_device_that_vanishes_in_a_transfer_leaves_half_of_it_and_a_driver_that_goes_cleanly() {
+    for mode in ["remapping", "isolation", "off"] {
+        let whole = run(&["--iommu", mode]).report["dma"]["bytes"].as_u64().expect("bytes");
+        for (idle, less) in [("", true), ("\nidle = true", false)] {
+            let text = steps(&["\"start\"", &format!("\"surprise-remove\"{idle}")]);
+            let run = play(&text, &["--iommu", mode]);
+            assert_eq!(run.status, 0, "{}", run.told());
+            let bytes = run.report["dma"]["bytes"].as_u64().expect("bytes");
+            // Half of a run's rounds are made at the start; then half of one transfer, or nothing.
+            assert_eq!(bytes, whole / 2 + if less { 1024 } else { 0 }, "{}", run.told());
+            let told = life(&run);
+            assert_eq!(told[told.len() - 3..], ["DxgkDdiStopDevice", "DxgkDdiRemoveDevice", "DxgkDdiUnload"]);
+        }
+    }
 }

@@ -16,6 +16,8 @@ const DMA_COMMAND: usize = 0x98;
 /// Command bits: start (reads as 1 while the transfer runs), and the direction device to RAM.
 const START: u64 = 1;
 const TO_RAM: u64 = 2;
+/// What a register reads as when no device is there any more.
+const GONE: u64 = u64::MAX;
 /// Where the device sees its own buffer.
 const BUFFER: u64 = 0x4_0000;
 /// Bytes in one transfer. The buffer is twice as long, but some versions of the device refuse a transfer that ends
@@ -83,8 +85,10 @@ impl<'a> Device<'a> {
         self.registers.write(DMA_COUNT, bytes)?;
         self.registers.write(DMA_COMMAND, command)?;
         for _ in 0..POLLS {
-            if self.registers.read::<u64>(DMA_COMMAND)? & START == 0 {
-                return Ok(());
+            match self.registers.read::<u64>(DMA_COMMAND)? {
+                GONE => return Err(NtStatus::DEVICE_NOT_CONNECTED),
+                command if command & START == 0 => return Ok(()),
+                _ => {}
             }
             stall(PAUSE);
         }

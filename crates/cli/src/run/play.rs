@@ -9,11 +9,12 @@ use dxgk_event::{Event, EventId, EventSink, FailureKind, ModeChoice, ScenarioSte
 use dxgk_host::dxgk::LoadedMiniport;
 use dxgk_host::platform::HostPlatform;
 use dxgk_hw::{LogicalAddr, MachineMemory, PhysAddr};
-use dxgk_port::{AdapterSpec, DdiError, Halt, LogicalAdapter, Port};
+use dxgk_port::{AdapterSpec, AttachError, DdiError, Halt, Late, LogicalAdapter, Port};
 
 use super::rig::Rig;
 use crate::scenario::{
-    Dma, Expect, ModeName, OfAdapter, Power, PowerState, Remove, Scenario, Step, StepEnd, Work,
+    Dma, Expect, ModeName, OfAdapter, Power, PowerState, Remove, Scenario, Step, StepEnd, SurpriseRemove,
+    Work,
 };
 
 /// Status of a step that begins.
@@ -151,6 +152,9 @@ impl<'r> Player<'r> {
             Step::Remove(remove) => self.remove(remove),
             Step::Work(work) => self.work(work),
             Step::Power(power) => self.power(power),
+            Step::Attach(of) => self.each(of, |port, logical| attach(port, logical, Late::Asked)),
+            Step::SecureVm(of) => self.each(of, |port, logical| attach(port, logical, Late::SecureVm)),
+            Step::SurpriseRemove(removal) => self.surprise_remove(removal),
             Step::Wait(wait) => self.wait(wait.milliseconds),
             Step::Dma(dma) => self.dma(dma, begun),
             Step::Expect(expect) => self.expect(expect),
@@ -214,6 +218,25 @@ impl<'r> Player<'r> {
                 port.remove_one(logical, position)?;
             }
             Ok(())
+        })
+    }
+
+    /// For a transfer to be cut the driver needs work: a round of it; and, as not every driver can be given one, a way
+    /// through D3, after which drivers begin anew (our choice). What does not transfer even then goes at rest.
+    fn surprise_remove(&mut self, removal: &SurpriseRemove) -> Played {
+        let rig = self.rig;
+        self.each(&OfAdapter { adapter: removal.adapter }, |port, logical| {
+            let devices: Vec<_> = rig.devices_of(&logical.requesters());
+            if logical.is_started() && !removal.idle {
+                devices.iter().for_each(|device| device.pull_out(true));
+                port.work(logical)?;
+                if !devices.iter().all(|device| device.is_pulled_out()) {
+                    port.set_power(logical, DevicePowerState::D3)?;
+                    port.set_power(logical, DevicePowerState::D0)?;
+                }
+            }
+            devices.iter().for_each(|device| device.pull_out(false));
+            Ok(port.surprise_removed(logical)?)
         })
     }
 
@@ -294,6 +317,14 @@ impl<'r> Player<'r> {
             }
         }
     }
+}
+
+fn attach(port: &Port<'_, LoadedMiniport, HostPlatform>, logical: &mut LogicalAdapter, why: Late) -> Played {
+    let what = if why == Late::SecureVm { "the secure virtual machine is not created: " } else { "" };
+    port.attach(logical, why).map_err(|error| match error {
+        AttachError::Halted => Trouble::Stopped,
+        error => Trouble::Failed(format!("{what}{error}")),
+    })
 }
 
 /// Whether the next step wants to know how this one failed.

@@ -17,7 +17,7 @@ use dxgk_host::platform::{HostPlatform, KernelPages};
 use dxgk_host::processor::{Processor, boundary};
 use dxgk_host::sink::{HostSink, StackPolicy};
 use dxgk_hw::{DmaPort, FrameSource, IommuUnit, MachineMemory, PciFunction, RequesterId};
-use dxgk_model::{Described, Device, Edu, Machine, NoRegisters, Remote};
+use dxgk_model::{Described, Device, Edu, Machine, NoRegisters, PciDevice, Remote};
 use dxgk_port::mode::{Asked, IommuFlags, Request};
 use dxgk_port::{AdapterSpec, Port};
 use dxgk_shm::Ram;
@@ -239,6 +239,12 @@ impl Rig {
     /// How many devices the machine has.
     pub(super) fn devices(&self) -> usize {
         self.functions.len()
+    }
+
+    /// The devices at these places of the bus.
+    pub(super) fn devices_of(&self, requesters: &[RequesterId]) -> Vec<Arc<PciDevice>> {
+        let functions = self.machine.functions().iter();
+        functions.filter(|function| requesters.contains(&function.requester())).map(Arc::clone).collect()
     }
 
     /// A device's way to memory.

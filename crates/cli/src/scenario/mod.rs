@@ -17,7 +17,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use settings::{File, Setting};
-pub(crate) use step::{Dma, Expect, ModeName, OfAdapter, Power, PowerState, Remove, Step, StepEnd, Work};
+pub(crate) use step::{
+    Dma, Expect, ModeName, OfAdapter, Power, PowerState, Remove, Step, StepEnd, SurpriseRemove, Work,
+};
 
 use crate::usage::Usage;
 

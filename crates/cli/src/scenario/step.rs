@@ -51,6 +51,14 @@ verbs! {
     "work" => Work(Work),
     /// SetPowerState to a state and back to D0.
     "power" => Power(Power),
+    /// A started adapter in passthrough is isolated: its domain is filled, and attached in exclusive access. It is stopped
+    /// when that fails, unless IOMMUFlags has AllowFailure. Nothing for an adapter that is attached already.
+    "attach" => Attach(OfAdapter),
+    /// A secure virtual machine is created, for which every adapter has to be attached; it is not created when that fails.
+    "secure-vm" => SecureVm(OfAdapter),
+    /// The devices of an adapter vanish, in the middle of a transfer where the driver can be given work; then Plug and Play
+    /// tells the driver, stops it and removes it.
+    "surprise-remove" => SurpriseRemove(SurpriseRemove),
     /// Lets time pass: the device, timers and the driver's threads go on.
     "wait" => Wait(Wait),
     /// The device makes a transfer that nobody asked it for.
@@ -76,6 +84,16 @@ pub(crate) struct Remove {
     pub(crate) adapter: Option<u32>,
     /// The places in the chain, from 0 for the lead, in the order in which they go; without it the lead goes last.
     pub(crate) order: Option<Vec<u32>>,
+}
+
+/// Fields of `surprise-remove`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct SurpriseRemove {
+    /// Which logical adapter, from 0; without it each, in order.
+    pub(crate) adapter: Option<u32>,
+    /// The devices vanish at once, while nothing is transferred.
+    pub(crate) idle: bool,
 }
 
 /// Fields of `work`.
@@ -277,7 +295,12 @@ impl Step {
                     ))
                 }
             }
-            Self::Start(_) | Self::Stop(_) | Self::Remove(_) => Ok(()),
+            Self::Start(_)
+            | Self::Stop(_)
+            | Self::Remove(_)
+            | Self::Attach(_)
+            | Self::SecureVm(_)
+            | Self::SurpriseRemove(_) => Ok(()),
         }
     }
 }

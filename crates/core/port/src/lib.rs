@@ -20,6 +20,7 @@ pub mod mode;
 pub mod opt_in;
 pub mod vidmm;
 
+pub use enable::{AttachError, Late};
 pub use hot_update::SavedForHotUpdate;
 pub use life::{AdapterSpec, Halt, LogicalAdapter, Port};
 pub use miniport::{

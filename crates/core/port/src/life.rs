@@ -81,7 +81,7 @@ pub struct Port<'a, M, P: Platform> {
 pub(crate) struct PhysicalAdapter {
     pub(crate) identity: AdapterIdentity,
     pub(crate) device: DeviceContext,
-    started: bool,
+    pub(crate) started: bool,
 }
 
 /// A logical adapter: one physical adapter, or a chain of linked ones with the lead first.
@@ -92,6 +92,8 @@ pub struct LogicalAdapter {
     pub(crate) choice: Choice,
     /// The domain that every one of the adapters is attached to.
     pub(crate) domain: Option<Arc<dyn DomainOps>>,
+    /// A domain that was filled, attached or not.
+    pub(crate) filled: Option<Arc<dyn DomainOps>>,
     /// What the driver said of video memory after the start.
     pub(crate) caps: Caps,
     /// The last fence that was submitted: they are numbered on as long as the adapter lives.
@@ -111,6 +113,12 @@ impl LogicalAdapter {
         self.adapters.len()
     }
 
+    /// Who its devices are on the bus, the lead first.
+    #[must_use]
+    pub fn requesters(&self) -> Vec<RequesterId> {
+        self.adapters.iter().map(|adapter| adapter.identity.requester).collect()
+    }
+
     /// Whether one of its physical adapters is started.
     #[must_use]
     pub fn is_started(&self) -> bool {
@@ -118,7 +126,7 @@ impl LogicalAdapter {
     }
 
     /// Whether its devices are attached to its domain.
-    fn enabled(&self) -> bool {
+    pub(crate) fn enabled(&self) -> bool {
         self.domain.is_some()
     }
 }
@@ -143,6 +151,7 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             claims,
             choice,
             domain: None,
+            filled: None,
             caps: Caps::default(),
             fence: Cell::new(0),
         };
@@ -333,7 +342,7 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             self.take_memory_claims(logical, device)?;
         }
         if logical.choice.mode == ModeChoice::Isolation && !logical.enabled() {
-            self.attach_late(logical, device, required)
+            self.attach_after_start(logical, device, required)
         } else {
             Ok(())
         }
@@ -427,6 +436,17 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             let _ = self.sysmm.drop_save_areas(lead.identity.handle);
         }
         Ok(())
+    }
+
+    /// The devices are gone: DxgkDdiNotifySurpriseRemoval for each started adapter whose driver has it, then StopDevice and
+    /// RemoveDevice as ever (that both follow is our choice).
+    ///
+    /// # Errors
+    /// [`Halt::Stopped`].
+    pub fn surprise_removed(&self, logical: &mut LogicalAdapter) -> Result<(), Halt> {
+        each_started(logical.adapters.iter().rev(), |device| self.miniport.notify_surprise_removal(device))?;
+        self.stop(logical)?;
+        self.remove(logical)
     }
 
     /// RemoveDevice for every adapter, the lead last; what the driver left behind is then reclaimed, and the

@@ -178,6 +178,15 @@ pub trait Miniport {
         Err(DdiError::Absent)
     }
 
+    /// `DxgkDdiNotifySurpriseRemoval`, after Plug and Play found the device gone.
+    ///
+    /// # Errors
+    /// [`DdiError`].
+    fn notify_surprise_removal(&self, device: DeviceContext) -> DdiResult<()> {
+        let _ = device;
+        Err(DdiError::Absent)
+    }
+
     /// `DxgkDdiStopDevice`.
     ///
     /// # Errors

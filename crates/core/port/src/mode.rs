@@ -9,6 +9,7 @@ use dxgk_abi::caps::VidMmCapsFlags;
 use dxgk_abi::query::IommuCaps;
 use dxgk_event::{ModeChoice, ModeReason};
 
+use crate::enable::Late;
 use crate::opt_in::Standing;
 
 bitflags::bitflags! {
@@ -226,6 +227,33 @@ pub fn choose_late(request: &Request, started: VidMmCapsFlags, machine: &Machine
         return refuse(ModeReason::RequiredByDriver);
     }
     choice
+}
+
+/// Whether isolation may come about at run time, and with which reason; or why it may not.
+///
+/// A secure virtual machine asks for the driver's own word: neither `--force-iommu` nor `BypassDriverCap` replaces it (our
+/// choice, after "a secure VM does not start when the driver lacks IOMMU support").
+///
+/// # Errors
+/// [`ModeReason::DriverClaimsNothing`], [`ModeReason::InterfaceTooOld`].
+pub fn late_reason(
+    request: &Request,
+    claims: &Claims,
+    started: VidMmCapsFlags,
+    why: Late,
+) -> Result<ModeReason, ModeReason> {
+    let claimed = claims.iommu.unwrap_or_default().contains(IommuCaps::IOMMU_ISOLATION_SUPPORTED)
+        || started.contains(VidMmCapsFlags::IOMMU_SECURE_MODE_SUPPORTED);
+    let imposed = request.forced || request.flags.contains(IommuFlags::BYPASS_DRIVER_CAP);
+    if InterfaceVersion::WDDM2_4 > request.offered {
+        return Err(ModeReason::InterfaceTooOld);
+    }
+    match (why, claimed) {
+        (Late::SecureVm, true) => Ok(ModeReason::SecureVm),
+        (Late::Asked, true) => Ok(ModeReason::Asked),
+        (Late::Asked, false) if imposed => Ok(ModeReason::Forced),
+        _ => Err(ModeReason::DriverClaimsNothing),
+    }
 }
 
 /// What keeps any translating mode from coming about, whatever the driver says.

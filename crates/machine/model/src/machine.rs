@@ -7,7 +7,7 @@ use dxgk_event::EventSink;
 use dxgk_hw::{BarKind, DmaPort, MachineMemory, PciFunction, PhysAddr, Registers, RequesterId, Width};
 use dxgk_shm::DEVICE_HOLE;
 
-use crate::pci::{BarShape, Device, Parts, PciDevice};
+use crate::pci::{BarShape, Device, Parts, PciDevice, Presence};
 use crate::port::RequesterPort;
 use crate::unit::{Unit, UnitConfig};
 
@@ -96,12 +96,14 @@ impl MachineBuilder {
             }
             let bases = windows.assign(&name, &device.bars())?;
             let bus_master = Arc::new(AtomicBool::new(false));
-            let port = Arc::new(machine.requester_port(requester, Arc::clone(&bus_master)));
+            let presence = Arc::<Presence>::default();
+            let port = machine.requester_port(requester, Arc::clone(&bus_master), Arc::clone(&presence));
             machine.functions.push(Arc::new(PciDevice::new(Parts {
                 name,
                 requester,
                 device,
-                port,
+                port: Arc::new(port),
+                presence,
                 events: Arc::clone(&machine.events),
                 bus_master,
                 bases,
@@ -189,12 +191,18 @@ impl Machine {
     /// there could reach. It is always bus master.
     #[must_use]
     pub fn port(&self, requester: RequesterId) -> Arc<dyn DmaPort> {
-        Arc::new(self.requester_port(requester, Arc::new(AtomicBool::new(true))))
+        Arc::new(self.requester_port(requester, Arc::new(AtomicBool::new(true)), Arc::default()))
     }
 
-    fn requester_port(&self, requester: RequesterId, bus_master: Arc<AtomicBool>) -> RequesterPort {
+    fn requester_port(
+        &self,
+        requester: RequesterId,
+        bus_master: Arc<AtomicBool>,
+        presence: Arc<Presence>,
+    ) -> RequesterPort {
         let (unit, memory, events) = (&self.unit, &self.memory, &self.events);
-        RequesterPort::new(Arc::clone(unit), Arc::clone(memory), Arc::clone(events), requester, bus_master)
+        let (unit, memory, events) = (Arc::clone(unit), Arc::clone(memory), Arc::clone(events));
+        RequesterPort::new(unit, memory, events, requester, bus_master, presence)
     }
 
     /// Lets all devices' time run up to `now`.

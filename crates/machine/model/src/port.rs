@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dxgk_event::{DmaTransfer, Event, EventSink, Fault, FaultReason};
 use dxgk_hw::{DmaError, DmaPort, LogicalAddr, MachineMemory, NotRam, PAGE_SIZE, PhysAddr, RequesterId};
 
+use crate::pci::Presence;
 use crate::unit::{Refusal, Unit};
 
 /// The requests of one requester. Each call is one transfer and leaves one DMA event; a refused one leaves a fault
@@ -19,6 +20,7 @@ pub struct RequesterPort {
     events: Arc<dyn EventSink>,
     requester: RequesterId,
     bus_master: Arc<AtomicBool>,
+    presence: Arc<Presence>,
 }
 
 /// How far a transfer came.
@@ -29,15 +31,16 @@ struct Progress {
 }
 
 impl RequesterPort {
-    /// A port whose requests leave the device only while `bus_master` is set.
+    /// A port whose requests leave the device only while `bus_master` is set and the device is there.
     pub(crate) fn new(
         unit: Arc<dyn Unit>,
         memory: Arc<dyn MachineMemory>,
         events: Arc<dyn EventSink>,
         requester: RequesterId,
         bus_master: Arc<AtomicBool>,
+        presence: Arc<Presence>,
     ) -> Self {
-        Self { unit, memory, events, requester, bus_master }
+        Self { unit, memory, events, requester, bus_master, presence }
     }
 
     /// Copies page by page until one is refused. `copy` gets a physical address, a position and a length.
@@ -79,12 +82,10 @@ impl RequesterPort {
         cause: u64,
         copy: impl FnMut(PhysAddr, u64, u64) -> Result<(), NotRam>,
     ) -> Result<(), DmaError> {
+        // What does not leave the device is neither done nor refused.
         let allowed = self.bus_master.load(Ordering::Acquire);
-        let progress = if allowed {
-            self.pages(at, bytes, write, copy)
-        } else {
-            Progress { done: 0, translated: false, refused: None }
-        };
+        let leaves = if allowed { self.presence.transferred(bytes) } else { 0 };
+        let progress = self.pages(at, leaves, write, copy);
         let stopped_at = LogicalAddr::new(at.get().wrapping_add(progress.done));
         let fault = progress.refused.map_or(0, |refusal| self.emit_fault(stopped_at, write, &refusal));
         self.events.emit(&Event::Dma(DmaTransfer {

@@ -91,6 +91,8 @@ wire! {
         SaveAreaRefused = 14,
         /// A reserved range that cannot be right was reported: the start was refused.
         ReservedRangeRefused = 15,
+        /// A secure virtual machine was created.
+        SecureVm = 16,
     }
 }
 

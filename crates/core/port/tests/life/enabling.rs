@@ -1,9 +1,11 @@
 //! Enabling that fails: refused, or forgiven by AllowFailure.
 
+use dxgk_abi::InterfaceVersion;
 use dxgk_abi::caps::VidMmCapsFlags;
 use dxgk_abi::query::IommuCaps;
 use dxgk_event::{ModeChoice, ModeReason};
 use dxgk_port::mode::Asked;
+use dxgk_port::{AttachError, Late};
 use dxgk_port::{DdiError, Halt};
 
 use crate::miniport::Says;
@@ -165,4 +167,84 @@ fn nothing_is_given_back_of_a_device_that_cannot_be_blocked() {
         assert_eq!(rig.live(1), Ok(()));
         assert_eq!(rig.sysmm.statistics().pages.free, before - 4);
     }
+}
+
+/// A started adapter in passthrough, and what its late attach gives.
+fn late(rig: &Rig, why: Late) -> (Result<(), AttachError>, bool, Vec<String>) {
+    let mut logical = rig.added(2);
+    let port = rig.port();
+    assert_eq!(port.start(&mut logical), Ok(()));
+    rig.journal.take();
+    let attached = port.attach(&mut logical, why);
+    let lines = rig.journal.take();
+    let started = logical.is_started();
+    assert_eq!(port.stop(&mut logical), Ok(()));
+    assert_eq!(port.remove(&mut logical), Ok(()));
+    rig.assert_balanced();
+    (attached, started, lines)
+}
+
+/// Shows S-ISO-16, S-ISO-33, S-ISO-41, S-ISO-42, S-ISO-45.
+#[test]
+fn an_attach_at_run_time_fills_the_domain_then_moves_every_device_within_the_window() {
+    for why in [Late::Asked, Late::SecureVm] {
+        let rig = Rig::new(FULL, Asked::Off).allocating(2);
+        let (attached, started, lines) = late(&rig, why);
+        assert_eq!((attached, started), (Ok(()), true));
+        let begin = lines.iter().position(|line| line == "begin 0").expect("begun");
+        assert!(lines[..begin].iter().any(|line| line.starts_with("map ")), "{lines:?}");
+        assert_eq!(lines[begin..], ["begin 0", "device 0 domain", "device 1 domain", "end 0"]);
+    }
+}
+
+/// Shows S-ISO-14.
+#[test]
+fn an_attach_at_run_time_that_fails_stops_the_adapter_unless_failure_is_allowed_or_a_secure_vm_wanted_it() {
+    const ALLOW: u32 = 0x1f;
+    for (why, flags, goes_on) in [
+        (Late::Asked, 0x7, false),
+        (Late::Asked, ALLOW, true),
+        (Late::SecureVm, 0x7, true),
+        (Late::SecureVm, ALLOW, true),
+    ] {
+        let rig = Rig::new(FULL, Asked::Off).flags(flags).hardware_fails("device 1 domain");
+        let (attached, started, lines) = late(&rig, why);
+        assert_eq!((attached, started), (Err(AttachError::Failed { stopped: !goes_on }), goes_on));
+        // Undone while the driver is silent.
+        let back = lines.iter().position(|line| line == "device 0 pass-through").expect("moved back");
+        let end = lines.iter().position(|line| line == "end 0").expect("the window closed");
+        assert!(back < end, "{lines:?}");
+        assert_eq!(lines.contains(&"stop 0".to_owned()), !goes_on, "{lines:?}");
+    }
+    // A device that cannot be brought back is stopped whatever is allowed.
+    let rig = Rig::new(FULL, Asked::Off)
+        .flags(ALLOW)
+        .hardware_fails("device 1 domain")
+        .hardware_fails("device 0 pass-through");
+    let mut logical = rig.added(2);
+    // It could not pass in the beginning either.
+    assert!(rig.port().start(&mut logical).is_err());
+}
+
+/// Shows S-ISO-19, S-ISO-12.
+#[test]
+fn an_attach_at_run_time_needs_a_driver_that_claims_isolation_a_unit_and_a_started_adapter() {
+    let nothing = Says { iommu: None, started: VidMmCapsFlags(0), ..FULL };
+    let refused = |rig: &Rig, why| late(rig, why).0;
+    assert_eq!(refused(&Rig::new(nothing, Asked::Off), Late::Asked), Err(AttachError::NotSupported));
+    assert_eq!(refused(&Rig::new(nothing, Asked::Off).forced(), Late::Asked), Ok(()));
+    assert_eq!(refused(&Rig::new(nothing, Asked::Off).flags(0xf), Late::Asked), Ok(()));
+    assert_eq!(
+        refused(&Rig::new(nothing, Asked::Off).forced(), Late::SecureVm),
+        Err(AttachError::NotSupported)
+    );
+    let mut rig = Rig::new(FULL, Asked::Off);
+    rig.has_unit = false;
+    assert_eq!(refused(&rig, Late::SecureVm), Err(AttachError::NoUnit));
+    let mut rig = Rig::new(FULL, Asked::Off);
+    rig.request.offered = InterfaceVersion::WDDM2_3;
+    assert_eq!(refused(&rig, Late::Asked), Err(AttachError::InterfaceTooOld));
+    let rig = Rig::new(FULL, Asked::Off);
+    let mut logical = rig.added(1);
+    assert_eq!(rig.port().attach(&mut logical, Late::Asked), Err(AttachError::NotStarted));
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dxgk_abi::display::{ChildDescriptor, ChildStatus, ChildStatusType, DeviceDescriptor};
 use dxgk_abi::life::{
     ArgBeginExclusiveAccess, ArgEndExclusiveAccess, DevicePowerState, LinkedDevice, PowerAction, StartInfo,
+    SurpriseRemovalType,
 };
 use dxgk_abi::query::{
     ArgQueryAdapterInfo, HardwareReservedRanges, PhysicalMemoryRange, QueryAdapterInfoType,
@@ -362,6 +363,11 @@ impl Miniport for LoadedMiniport {
         block: Option<Restored<'_>>,
     ) -> DdiResult<()> {
         self.restore_after_hot_update(device, context, block)
+    }
+
+    fn notify_surprise_removal(&self, device: DeviceContext) -> DdiResult<()> {
+        let removal = SurpriseRemovalType::PNP_NOTIFY.0.into();
+        self.call(both!(notify_surprise_removal), device, 0, &[device.0, removal])
     }
 
     fn stop_device(&self, device: DeviceContext) -> DdiResult<()> {

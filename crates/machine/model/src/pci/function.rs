@@ -9,6 +9,7 @@ use dxgk_hw::{Bar, BarKind, DmaPort, PciFunction, RequesterId, Width};
 
 use super::config::{BEHIND_HEADER, ConfigSpace};
 use super::device::{Bus, Device, Outside};
+use super::presence::Presence;
 
 /// One function: configuration space, address decoding, bus-master switch and interrupt line around a [`Device`].
 pub struct PciDevice {
@@ -17,6 +18,7 @@ pub struct PciDevice {
     port: Arc<dyn DmaPort>,
     events: Arc<dyn EventSink>,
     bus_master: Arc<AtomicBool>,
+    presence: Arc<Presence>,
     inside: Mutex<Inside>,
 }
 
@@ -35,6 +37,7 @@ pub(crate) struct Parts {
     pub port: Arc<dyn DmaPort>,
     pub events: Arc<dyn EventSink>,
     pub bus_master: Arc<AtomicBool>,
+    pub presence: Arc<Presence>,
     /// Base of each BAR, by index.
     pub bases: Vec<(u8, u32)>,
     pub interrupt_line: u8,
@@ -53,8 +56,21 @@ impl PciDevice {
             port: parts.port,
             events: parts.events,
             bus_master: parts.bus_master,
+            presence: parts.presence,
             inside: Mutex::new(Inside { device: parts.device, config, bars, now: 0 }),
         }
+    }
+
+    /// Takes the device out of its slot: at once, or in the middle of its next transfer. From then on its registers read as
+    /// all ones, what is written to it is lost, and it neither transfers nor interrupts.
+    pub fn pull_out(&self, in_transfer: bool) {
+        if in_transfer { self.presence.leave_in_transfer() } else { self.presence.leave() }
+    }
+
+    /// Whether it was taken out.
+    #[must_use]
+    pub fn is_pulled_out(&self) -> bool {
+        self.presence.is_gone()
     }
 
     /// Works on the device, with what it can reach.
@@ -106,6 +122,9 @@ impl PciFunction for PciDevice {
     }
 
     fn config_read(&self, offset: u16, width: Width) -> u64 {
+        if self.presence.is_gone() {
+            return width.mask();
+        }
         if offset >= BEHIND_HEADER
             && ConfigSpace::answers(offset, width)
             && let Some(value) = self.outside(|device, bus| device.config_read(offset, width, bus))
@@ -117,6 +136,9 @@ impl PciFunction for PciDevice {
     }
 
     fn config_write(&self, offset: u16, width: Width, value: u64) {
+        if self.presence.is_gone() {
+            return;
+        }
         let mut inside = self.lock();
         inside.config.write(offset, width, value);
         inside.bars = inside.config.bars();
@@ -134,7 +156,7 @@ impl PciFunction for PciDevice {
 
     fn read(&self, bar: u8, offset: u64, width: Width) -> u64 {
         let mut inside = self.lock();
-        if !inside.answers(bar, offset, width) {
+        if self.presence.is_gone() || !inside.answers(bar, offset, width) {
             return width.mask();
         }
         self.with(&mut inside, |device, bus| device.read(bar, offset, width, bus)) & width.mask()
@@ -142,7 +164,7 @@ impl PciFunction for PciDevice {
 
     fn write(&self, bar: u8, offset: u64, width: Width, value: u64) {
         let mut inside = self.lock();
-        if inside.answers(bar, offset, width) {
+        if !self.presence.is_gone() && inside.answers(bar, offset, width) {
             let value = value & width.mask();
             self.with(&mut inside, |device, bus| device.write(bar, offset, width, value, bus));
         }
@@ -150,13 +172,16 @@ impl PciFunction for PciDevice {
 
     fn interrupt_pending(&self) -> bool {
         let inside = self.lock();
-        inside.config.interrupt_enabled() && inside.device.interrupt()
+        !self.presence.is_gone() && inside.config.interrupt_enabled() && inside.device.interrupt()
     }
 
     fn advance(&self, now: u64) {
         let mut inside = self.lock();
         inside.now = now.max(inside.now);
         let now = inside.now;
+        if self.presence.is_gone() {
+            return;
+        }
         self.with(&mut inside, |device, bus| device.advance(now, bus));
     }
 

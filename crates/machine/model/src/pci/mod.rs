@@ -3,7 +3,9 @@
 mod config;
 mod device;
 mod function;
+mod presence;
 
 pub use device::{BarShape, Bus, Capability, Device, Identity, Outside};
 pub(crate) use function::Parts;
 pub use function::PciDevice;
+pub(crate) use presence::Presence;
