@@ -27,6 +27,7 @@ const PUBLISHED: &[Published] = &[
     clean("linked-adapters.toml", "remapping"),
     clean("two-adapters.toml", "remapping"),
     clean("power-cycle.toml", "remapping"),
+    clean("limited-device.toml", "remapping"),
     clean("surprise-removal.toml", "remapping"),
     clean("late-attach.toml", "isolation"),
     clean("secure-vm.toml", "isolation"),

@@ -378,6 +378,7 @@ fn reason_text(reason: ModeReason) -> &'static str {
             "DRIVERCAPS contradicts IOMMU_CAPS, or remapping is claimed without MapAperture2"
         }
         ModeReason::LimitNotMet => "the device cannot see all of RAM, and remapping cannot come about",
+        ModeReason::AttachFailed => "the domain could not be made, filled or attached",
         ModeReason::SecureVm => "a secure virtual machine was created",
         ModeReason::OptedOut => "the registry opts the device out of DMA remapping (DmaRemappingCompatible)",
         ModeReason::SaveAreaRefused => "the driver reports a save area that cannot be had",
