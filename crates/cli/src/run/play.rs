@@ -10,11 +10,12 @@ use dxgk_host::dxgk::LoadedMiniport;
 use dxgk_host::platform::HostPlatform;
 use dxgk_hw::{LogicalAddr, MachineMemory, PhysAddr};
 use dxgk_port::{AdapterSpec, AttachError, DdiError, Halt, Late, LogicalAdapter, Port};
+use dxgk_sysmm::Allocation as SysMmAllocation;
 
 use super::rig::Rig;
 use crate::scenario::{
-    Dma, Expect, ModeName, OfAdapter, Power, PowerState, Remove, Scenario, Step, StepEnd, SurpriseRemove,
-    Work,
+    Allocation, Dma, Expect, ModeName, OfAdapter, Power, PowerState, Remove, Scenario, Step, StepEnd,
+    SurpriseRemove, Work,
 };
 
 /// Status of a step that begins.
@@ -155,6 +156,11 @@ impl<'r> Player<'r> {
             Step::Attach(of) => self.each(of, |port, logical| attach(port, logical, Late::Asked)),
             Step::SecureVm(of) => self.each(of, |port, logical| attach(port, logical, Late::SecureVm)),
             Step::SurpriseRemove(removal) => self.surprise_remove(removal),
+            Step::Pressure(pressure) => {
+                let low = self.port.sysmm.low_resources();
+                low.fail_nth(pressure.kind.map(kind), pressure.nth.into());
+                Ok(())
+            }
             Step::Wait(wait) => self.wait(wait.milliseconds),
             Step::Dma(dma) => self.dma(dma, begun),
             Step::Expect(expect) => self.expect(expect),
@@ -325,6 +331,17 @@ fn attach(port: &Port<'_, LoadedMiniport, HostPlatform>, logical: &mut LogicalAd
         AttachError::Halted => Trouble::Stopped,
         error => Trouble::Failed(format!("{what}{error}")),
     })
+}
+
+fn kind(allocation: Allocation) -> SysMmAllocation {
+    match allocation {
+        Allocation::Pages => SysMmAllocation::Pages,
+        Allocation::TablePage => SysMmAllocation::TablePage,
+        Allocation::Handle => SysMmAllocation::Handle,
+        Allocation::LogicalRange => SysMmAllocation::LogicalRange,
+        Allocation::View => SysMmAllocation::View,
+        Allocation::Commit => SysMmAllocation::Commit,
+    }
 }
 
 /// Whether the next step wants to know how this one failed.

@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use settings::{File, Setting};
 pub(crate) use step::{
-    Dma, Expect, ModeName, OfAdapter, Power, PowerState, Remove, Step, StepEnd, SurpriseRemove, Work,
+    Allocation, Dma, Expect, ModeName, OfAdapter, Power, PowerState, Remove, Step, StepEnd, SurpriseRemove,
+    Work,
 };
 
 use crate::usage::Usage;

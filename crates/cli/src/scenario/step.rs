@@ -59,6 +59,9 @@ verbs! {
     /// The devices of an adapter vanish, in the middle of a transfer where the driver can be given work; then Plug and Play
     /// tells the driver, stops it and removes it.
     "surprise-remove" => SurpriseRemove(SurpriseRemove),
+    /// The n-th allocation inside the memory manager fails from here on, once: low resources, as Driver Verifier simulates
+    /// them. What comes next has to bear it.
+    "pressure" => Pressure(Pressure),
     /// Lets time pass: the device, timers and the driver's threads go on.
     "wait" => Wait(Wait),
     /// The device makes a transfer that nobody asked it for.
@@ -147,6 +150,40 @@ pub(crate) enum PowerState {
     /// Off.
     #[serde(rename = "d3", alias = "D3")]
     D3,
+}
+
+/// Fields of `pressure`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Pressure {
+    /// Which allocations count; without it all.
+    pub(crate) kind: Option<Allocation>,
+    /// Which one of them fails: 1 is the next.
+    pub(crate) nth: u32,
+}
+
+impl Default for Pressure {
+    fn default() -> Self {
+        Self { kind: None, nth: 1 }
+    }
+}
+
+/// What is allocated inside the memory manager.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Allocation {
+    /// Pages of RAM for an object.
+    Pages,
+    /// A page for a translation table.
+    TablePage,
+    /// A handle.
+    Handle,
+    /// Logical addresses.
+    LogicalRange,
+    /// Something in the driver's address space: a view, a register window, an MDL, an ADL.
+    View,
+    /// A commit charge.
+    Commit,
 }
 
 /// Fields of `wait`.
@@ -279,6 +316,7 @@ impl Step {
         match self {
             Self::Work(work) => within("rounds", work.rounds, MOST_TIMES),
             Self::Power(power) => within("times", power.times, MOST_TIMES),
+            Self::Pressure(pressure) => within("nth", pressure.nth, MOST_TIMES),
             Self::Wait(wait) => within("milliseconds", wait.milliseconds, LONGEST_WAIT),
             Self::Dma(dma) => within("bytes", dma.bytes, MOST_BYTES),
             Self::Expect(expect) => expect.check(),

@@ -20,7 +20,7 @@ pub use payload::{
     Adapter, BugCheck, Callback, ClaimKind, ClaimOutcome, DdiCall, DmaTransfer, Doorbell, Event, Failure,
     FailureKind, Fault, FaultReason, Import, Log, Mapping, MappingStep, MdlMoment, MdlState, MemoryClaim,
     Misuse, MisuseKind, Mode, ModeChoice, ModeReason, ModuleLoaded, Object, ObjectKind, ObjectStep, Phase,
-    PhysicalQuery, RegisterAccess, ResourceRange, ScenarioStep, StopCause, Tally, Text, Who,
+    PhysicalQuery, RegisterAccess, ResourceRange, ScenarioStep, SelfCheck, StopCause, Tally, Text, Who,
 };
 pub use record::{BadRecord, EventId, ListRef, Record, Stamp, digest};
 pub use sink::{EventSink, NoEvents};

@@ -10,7 +10,7 @@ use dxgk_event::{ModeChoice, ModeReason};
 use dxgk_hw::{Attachment, DomainOps, LogicalAddr};
 use dxgk_sysmm::{Addressing, Platform};
 
-use crate::life::{Halt, LogicalAdapter, Port};
+use crate::life::{Halt, LogicalAdapter, NOT_ATTACHED_AGAIN, Port};
 use crate::miniport::{DdiError, DeviceContext, Miniport};
 use crate::mode::{self, Choice};
 
@@ -192,7 +192,12 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         };
         let attached = self.attach_all(logical, &Attachment::Domain(Arc::clone(&domain)));
         // Devices that did move go back while the driver is still silent.
-        let restored = attached.is_ok() || restore && self.pass_through(logical).is_ok();
+        let back = || restore.then(|| self.pass_through(logical).is_ok());
+        let restored = if attached.is_ok() { Some(true) } else { back() };
+        if restored == Some(false) {
+            self.tell_self_check(logical, NOT_ATTACHED_AGAIN, logical.adapters.len() as u64);
+        }
+        let restored = restored.unwrap_or_default();
         if begun && self.miniport.end_exclusive_access(lead) == Err(DdiError::Stopped) {
             return Err(LateFailure::Stopped);
         }

@@ -14,7 +14,7 @@ use dxgk_abi::NtStatus;
 use dxgk_abi::caps::VidMmCapsFlags;
 use dxgk_abi::life::DevicePowerState;
 use dxgk_abi::query::IommuCaps;
-use dxgk_event::{Adapter, Event, EventSink, Mode, ModeChoice, ModeReason, ResourceRange};
+use dxgk_event::{Adapter, Event, EventSink, Mode, ModeChoice, ModeReason, ResourceRange, SelfCheck};
 use dxgk_hw::{Attachment, Bar, BarKind, DomainOps, IommuUnit, RequesterId};
 use dxgk_sysmm::{LogicalAdapterId, Platform, Resource, ResourceKind, SysMm};
 
@@ -478,10 +478,21 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
             return Err(Halt::Stopped);
         }
         if logical.adapters.is_empty() {
-            // Nothing can be attached to it any more; what is still mapped was reclaimed with its adapter.
-            let _ = self.sysmm.remove_logical_adapter(logical.id);
+            // Nothing can be attached to it any more; what was still mapped was reclaimed with its adapter.
+            let mode = self.sysmm.mode(logical.id);
+            let left = self.sysmm.remove_logical_adapter(logical.id).unwrap_or_default();
+            if left != 0 {
+                let parameter = if mode == ModeChoice::Remapping { ADDRESSES_LEAKED } else { ENTRIES_LEAKED };
+                self.tell_self_check(logical, parameter, left);
+            }
         }
         Ok(())
+    }
+
+    /// What this port did wrong, or could not do.
+    pub(crate) fn tell_self_check(&self, logical: &LogicalAdapter, parameter: u64, count: u64) {
+        let logical_adapter = logical.id.0;
+        self.sink.emit(&Event::SelfCheck(SelfCheck { parameter, count, logical_adapter, reserved: 0 }));
     }
 
     /// A device that its driver has left may do nothing more, whatever it was told before; then its memory goes back.
@@ -508,6 +519,12 @@ impl<M: Miniport, P: Platform> Port<'_, M, P> {
         if outcome == Err(DdiError::Stopped) { Err(Halt::Stopped) } else { Ok(()) }
     }
 }
+
+/// First parameters of 0x1E4 ("Bug Check 0x1E4: VIDEO_DXGKRNL_SYSMM_FATAL_ERROR"). Which of the first two is which is our
+/// reading of "logical block pool" and "logical block pool's allocator".
+const ENTRIES_LEAKED: u64 = 8;
+const ADDRESSES_LEAKED: u64 = 9;
+pub(crate) const NOT_ATTACHED_AGAIN: u64 = 0xA;
 
 fn each_started<'l>(
     adapters: impl Iterator<Item = &'l PhysicalAdapter>,

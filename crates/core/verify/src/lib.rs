@@ -38,6 +38,7 @@ mod objects;
 mod recent;
 mod release;
 mod rules;
+mod self_check;
 mod view;
 mod words;
 
@@ -173,6 +174,7 @@ impl Verifier {
                 self.judge_over_read(misuse, moment.clone(), stamp, lists);
                 self.judge_guard(misuse, moment, stamp, lists);
             }
+            Event::SelfCheck(check) => self.judge_self_check(check, &moment),
             Event::Step(step) => self.step = (step.status == u32::MAX).then_some(id.0),
             Event::BugCheck(stop) => self.judge_stop(stop, moment, stamp, lists),
             _ => {}

@@ -82,6 +82,7 @@ impl Verifier {
             }
             return;
         }
+        self.judge_switch(mode, &moment);
         self.adapters.chosen(mode);
         let remapping = claims(mode, IommuCaps::DMA_REMAPPING_SUPPORTED);
         if remapping && self.without_memory_caps.contains(&mode.logical_adapter) {

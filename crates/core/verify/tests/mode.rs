@@ -1,4 +1,4 @@
-//! MODE-001, MODE-002, IMP-001: the addressing mode, and what the driver says of it.
+//! MODE-001 to MODE-003, IMP-001: the addressing mode, and what the driver says of it.
 
 mod stream;
 
@@ -7,8 +7,8 @@ use std::mem::offset_of;
 use dxgk_abi::init::DriverInitializationData;
 use dxgk_abi::query::IommuCaps;
 use dxgk_abi::{DxgkrnlInterface, NtStatus};
-use dxgk_event::{DdiCall, Event, Mode, ModeChoice, ModeReason, Phase};
-use dxgk_verify::Severity;
+use dxgk_event::{DdiCall, Event, Mode, ModeChoice, ModeReason, Phase, SelfCheck};
+use dxgk_verify::{Culprit, Severity};
 use stream::{ADAPTER, LOGICAL, Run, Told};
 
 macro_rules! slot {
@@ -161,4 +161,56 @@ fn imports_that_bypass_the_port_are_found_of_a_driver_that_claims_isolation() {
     assert_eq!(Run::importing(&imports, forced).found(), []);
     let told_to = Run::importing(&["MmFreePagesFromMdl"], claiming);
     assert_eq!(told_to.only().severity, Severity::Warning);
+}
+
+/// Shows S-B1E4-02.
+#[test]
+fn a_translating_mode_without_a_valid_reason_is_the_ports_mistake() {
+    use ModeReason::*;
+    let invalid =
+        [DriverClaimsNothing, SwitchedOff, InterfaceTooOld, FlagsIncomplete, NoUnit, AttachFailed, OptedOut];
+    for mode in [ModeChoice::Isolation, ModeChoice::Remapping] {
+        for reason in [Asked, StrongestClaimed, NeededByAddressLimit, Forced, SecureVm] {
+            assert_eq!(Run::told(Told { reason, ..Told::new(mode) }).found(), []);
+        }
+        for reason in invalid {
+            let run = Run::told(Told { reason, ..Told::new(mode) });
+            let finding = run.only();
+            assert_eq!((finding.rule.id, finding.culprit), ("MODE-003", Culprit::Port));
+            assert!(finding.message.contains("0x1E4/0x2"), "{}", finding.message);
+        }
+    }
+    for reason in invalid {
+        assert_eq!(Run::told(Told { reason, ..Told::new(ModeChoice::Passthrough) }).found(), []);
+    }
+}
+
+/// Shows S-B1E4-03, S-ISO-20.
+#[test]
+fn an_iommu_that_is_turned_off_again_is_the_ports_mistake() {
+    let off = |reason| {
+        let mut run = Run::new(ModeChoice::Isolation);
+        run.mode(Told { reason, ..Told::new(ModeChoice::Passthrough) });
+        run
+    };
+    let run = off(ModeReason::Asked);
+    assert_eq!((run.only().rule.id, run.only().culprit), ("MODE-003", Culprit::Port));
+    assert!(run.only().message.contains("0x1E4/0x3"), "{}", run.only().message);
+    // A mode that was chosen and could not be enabled never came about.
+    assert_eq!(off(ModeReason::AttachFailed).found(), []);
+}
+
+/// Shows S-B1E4-08, S-B1E4-09, S-B1E4-10.
+#[test]
+fn what_the_port_finds_at_its_own_checks_is_told_once_for_each_check() {
+    let mut run = Run::new(ModeChoice::Remapping);
+    for parameter in [8, 9, 0xA, 9] {
+        run.emit(Event::SelfCheck(SelfCheck { parameter, count: 3, logical_adapter: 0, reserved: 0 }));
+    }
+    let told: Vec<_> = run.verifier.findings().iter().map(|it| (it.rule.id, it.culprit, it.count)).collect();
+    let port = |count| ("MODE-003", Culprit::Port, count);
+    assert_eq!(told, [port(1), port(2), port(1)]);
+    for (finding, parameter) in run.verifier.findings().iter().zip(["0x1E4/0x8", "0x1E4/0x9", "0x1E4/0xA"]) {
+        assert!(finding.message.contains(parameter), "{}", finding.message);
+    }
 }

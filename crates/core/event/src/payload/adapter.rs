@@ -45,6 +45,21 @@ wire! {
 }
 
 wire! {
+    /// The port found its own state violated: what Windows would stop for with 0x1E4.
+    pub struct SelfCheck {
+        /// First parameter of the bug check: 8 translations, 9 logical addresses left at the teardown; 0xA devices that could
+        /// not be attached again.
+        pub parameter: u64,
+        /// How many: pages, or devices.
+        pub count: u64,
+        /// Logical adapter.
+        pub logical_adapter: u32,
+        /// Padding.
+        pub reserved: u32,
+    }
+}
+
+wire! {
     /// How the adapter's DMA is handled.
     pub enum ModeChoice {
         /// Device addresses are physical, nothing is translated.

@@ -31,7 +31,7 @@ mod memory;
 mod text;
 
 pub use adapter::{
-    Adapter, ClaimKind, ClaimOutcome, MemoryClaim, Mode, ModeChoice, ModeReason, ResourceRange,
+    Adapter, ClaimKind, ClaimOutcome, MemoryClaim, Mode, ModeChoice, ModeReason, ResourceRange, SelfCheck,
 };
 pub use device::{DmaTransfer, Doorbell, Fault, FaultReason, RegisterAccess};
 pub use driver::{
@@ -118,4 +118,6 @@ events! {
     Tally(Tally) = 21,
     /// The driver claimed memory.
     MemoryClaim(MemoryClaim) = 22,
+    /// The port found its own state violated.
+    SelfCheck(SelfCheck) = 30,
 }

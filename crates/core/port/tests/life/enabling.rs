@@ -3,7 +3,7 @@
 use dxgk_abi::InterfaceVersion;
 use dxgk_abi::caps::VidMmCapsFlags;
 use dxgk_abi::query::IommuCaps;
-use dxgk_event::{ModeChoice, ModeReason};
+use dxgk_event::{Event, ModeChoice, ModeReason};
 use dxgk_port::mode::Asked;
 use dxgk_port::{AttachError, Late};
 use dxgk_port::{DdiError, Halt};
@@ -247,4 +247,33 @@ fn an_attach_at_run_time_needs_a_driver_that_claims_isolation_a_unit_and_a_start
     let rig = Rig::new(FULL, Asked::Off);
     let mut logical = rig.added(1);
     assert_eq!(rig.port().attach(&mut logical, Late::Asked), Err(AttachError::NotStarted));
+}
+
+/// What the port found at its own checks: first parameters of 0x1E4, and counts.
+fn self_checks(rig: &Rig) -> Vec<(u64, u64)> {
+    let events = rig.machine.events.0.lock().expect("unpoisoned");
+    let checks = events.iter().filter_map(|event| match event {
+        Event::SelfCheck(check) => Some((check.parameter, check.count)),
+        _ => None,
+    });
+    checks.collect()
+}
+
+/// Shows S-B1E4-10.
+#[test]
+fn devices_that_cannot_be_brought_back_are_told_as_the_ports_own_failure() {
+    for (fails, told) in [(true, vec![(0xA, 2)]), (false, vec![])] {
+        let rig = Rig::new(FULL, Asked::Off);
+        let mut logical = rig.added(2);
+        let port = rig.port();
+        assert_eq!(port.start(&mut logical), Ok(()));
+        rig.failing.add("device 1 domain");
+        if fails {
+            rig.failing.add("device 0 pass-through");
+        }
+        // A secure virtual machine would let the adapter go on; a device that is nowhere cannot.
+        let attached = port.attach(&mut logical, Late::SecureVm);
+        assert_eq!(attached, Err(AttachError::Failed { stopped: fails }));
+        assert_eq!((self_checks(&rig), logical.is_started()), (told, !fails));
+    }
 }

@@ -106,6 +106,18 @@ pub(crate) static MODE_001: Rule = Rule {
            every mode",
 };
 
+pub(crate) static MODE_003: Rule = Rule {
+    id: "MODE-003",
+    broken_when: "the port enables or disables the IOMMU for no valid reason, cannot attach a device again, or tears a domain down \
+                  that is not empty",
+    documentation: &["Bug Check 0x1E4: VIDEO_DXGKRNL_SYSMM_FATAL_ERROR, parameter 1 = 2, 3, 8, 9, 0xA"],
+    windows: "0x1E4/2, 3, 8, 9, A",
+    explanation: "A self check of the port, which no driver can fail: once enabled the IOMMU stays so until the adapter is \
+                  removed, a switch that fails is undone, and what an adapter's driver left behind is taken back before its \
+                  domain goes. Hardware that does not confirm an invalidation makes it fail, too.",
+    mend: "Nothing in the driver: report it, with the run's options and seed",
+};
+
 pub(crate) static MODE_002: Rule = Rule {
     id: "MODE-002",
     broken_when: "what the driver says of isolation and remapping in DXGK_IOMMU_CAPS and in DXGK_VIDMMCAPS disagrees, or \

@@ -23,7 +23,9 @@ mod dma;
 mod giving;
 mod memory;
 
-pub(crate) use calls::{EXCL_001, EXCL_002, IFC_001, IMP_001, IRQL_001, IRQL_002, MODE_001, MODE_002};
+pub(crate) use calls::{
+    EXCL_001, EXCL_002, IFC_001, IMP_001, IRQL_001, IRQL_002, MODE_001, MODE_002, MODE_003,
+};
 pub(crate) use claims::{RSV_001, SAVE_001};
 pub(crate) use dma::{DMA_001, DMA_002, DMA_003, DMA_004};
 pub(crate) use giving::{FREE_001, HND_001, HND_002, HND_003, LEAK_001};
@@ -33,7 +35,7 @@ pub(crate) use memory::{CPU_001, MDL_001, MDL_002, MDL_003, MDL_004, MDL_005, RE
 pub static RULES: &[&Rule] = &[
     &CPU_001, &DMA_001, &DMA_002, &DMA_003, &DMA_004, &EXCL_001, &EXCL_002, &FREE_001, &HND_001, &HND_002,
     &HND_003, &IFC_001, &IMP_001, &IRQL_001, &IRQL_002, &LEAK_001, &MDL_001, &MDL_002, &MDL_003, &MDL_004,
-    &MDL_005, &MODE_001, &MODE_002, &REG_001, &RSV_001, &SAVE_001,
+    &MDL_005, &MODE_001, &MODE_002, &MODE_003, &REG_001, &RSV_001, &SAVE_001,
 ];
 
 #[cfg(test)]

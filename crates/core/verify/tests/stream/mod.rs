@@ -110,7 +110,14 @@ impl Run {
             driver_version: told.driver,
             display_only: 0,
         }));
-        run.emit(Event::Mode(Mode {
+        run.mode(told);
+        run
+    }
+
+    /// The driver's code from now on is at this offset.
+    /// A mode is told.
+    pub(crate) fn mode(&mut self, told: Told) {
+        self.emit(Event::Mode(Mode {
             highest_visible: u64::MAX,
             highest_physical: 0xffff_ffff,
             logical_adapter: LOGICAL,
@@ -121,10 +128,8 @@ impl Run {
             refused: told.refused.into(),
             reserved: [0; 3],
         }));
-        run
     }
 
-    /// The driver's code from now on is at this offset.
     pub(crate) fn at(&mut self, offset: u64) -> &mut Self {
         self.at = offset;
         self
