@@ -137,6 +137,7 @@ impl Rig {
             post_display,
         };
         let port = Arc::new(PortState::new(Arc::clone(&sysmm), Arc::clone(sink), devices, settings));
+        kernel.set_pager(Arc::clone(&sysmm) as _);
         kernel.set_port(Arc::clone(&port) as _);
         kernel.set_port_entries(port_entries());
         sink.mark(Stage::Machine);

@@ -6,9 +6,8 @@ use dxgk_sysmm::callbacks::MapMemoryArgs;
 use dxgk_sysmm::{Addressing, CallError, Caller};
 
 use crate::reference::{Frame, INVALID, Mapping, Mode, Registers, Verdict};
-use crate::world::{BAR, BAR_BYTES, CHAINS, KERNEL, PORTS, Start, Step, World};
+use crate::world::{BAR, BAR_BYTES, CHAINS, DENIED, KERNEL, PORTS, Start, Step, World};
 
-const DENIED: CallError = CallError::Status(NtStatus::ACCESS_DENIED);
 const WRONG_STATE: CallError = CallError::Status(NtStatus::INVALID_DEVICE_STATE);
 
 impl World {

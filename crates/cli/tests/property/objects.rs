@@ -14,12 +14,12 @@ use dxgk_sysmm::policy::Strictness;
 use dxgk_sysmm::{CallError, Caller};
 
 use crate::reference::{
-    AdapterMemory, Adl, BAD_HANDLE, Frame, INVALID, Mapping, Mode, NO_MEMORY, NOT_SUPPORTED, Physical, SHORT,
-    Verdict, View, fatal,
+    AdapterMemory, Adl, BAD_HANDLE, Frame, INVALID, Mapping, Mode, NO_MEMORY, Physical, SHORT, Verdict, View,
+    fatal,
 };
 use crate::request::{Layout, Request};
 use crate::rig::lock;
-use crate::world::{KERNEL, Start, Step, World};
+use crate::world::{DENIED, KERNEL, Start, Step, World};
 
 const REQUIRE: AllocateAdlFlags = AllocateAdlFlags::REQUIRE_CONTIGUOUS;
 const PREFER: AllocateAdlFlags = AllocateAdlFlags::PREFER_CONTIGUOUS;
@@ -72,7 +72,7 @@ impl World {
                 let layout = Layout::OneRun(boundary / 4096);
                 Ok(Request { pages, low, high, skip: 0, layout, zeroed: false, node: None, large: false })
             }
-            _ => Err(NOT_SUPPORTED),
+            _ => Err(DENIED),
         }
     }
 
@@ -292,8 +292,7 @@ impl World {
             let object = self.reference.live_physical(handle)?;
             self.reference.object_ready(handle)?;
             match args.access_mode.0 {
-                0 => {}
-                1 => return Err(NOT_SUPPORTED),
+                0 | 1 => {}
                 _ => return Err(INVALID),
             }
             let end = args.offset.checked_add(args.size).filter(|_| args.size != 0).ok_or(INVALID)?;

@@ -37,6 +37,9 @@ pub(crate) struct LaidOut {
     pub(crate) contiguous: bool,
 }
 
+/// What stands for the frame of a view's page that has none.
+pub(crate) const ABSENT: u64 = u64::MAX;
+
 /// The driver's address space, as books.
 #[derive(Default)]
 pub(crate) struct Desk {
@@ -47,6 +50,7 @@ pub(crate) struct Desk {
     pub(crate) adls: Mutex<BTreeMap<u64, LaidOut>>,
     /// Bytes and frames (none for registers), by base.
     pub(crate) views: Mutex<BTreeMap<u64, (u64, Vec<u64>)>>,
+    pub(crate) read_only: Mutex<BTreeSet<u64>>,
     pub(crate) complaints: Mutex<Vec<String>>,
 }
 
@@ -60,7 +64,19 @@ impl Desk {
         Ok(0x5000_0000_0000 + self.next.fetch_add(step, Ordering::Relaxed))
     }
 
+    fn change_view(&self, base: CpuVa, offset: u64, frames: &[u64]) {
+        let first = (offset / PAGE_SIZE) as usize;
+        let mut views = lock(&self.views);
+        let part =
+            views.get_mut(&base.get()).and_then(|(_, pages)| pages.get_mut(first..first + frames.len()));
+        match part {
+            Some(part) => part.copy_from_slice(frames),
+            None => lock(&self.complaints).push(format!("view {base} has no page at {offset:#x}")),
+        }
+    }
+
     fn end_view(&self, base: CpuVa, bytes: u64) {
+        lock(&self.read_only).remove(&base.get());
         let gone = lock(&self.views).remove(&base.get());
         if gone.as_ref().map(|(bytes, _)| *bytes) != Some(bytes) {
             lock(&self.complaints)
@@ -125,6 +141,21 @@ impl DriverMemory for Desk {
         let at = self.address(bytes)?;
         lock(&self.views).insert(at, (bytes, pages_of(runs)));
         Ok(CpuVa::new(at))
+    }
+
+    fn make_view_read_only(&self, base: CpuVa, _bytes: u64) -> Result<(), NoRoom> {
+        lock(&self.read_only).insert(base.get());
+        Ok(())
+    }
+
+    fn take_from_view(&self, base: CpuVa, offset: u64, pages: u64) -> Result<(), NoRoom> {
+        self.change_view(base, offset, &vec![ABSENT; pages as usize]);
+        Ok(())
+    }
+
+    fn put_into_view(&self, base: CpuVa, offset: u64, runs: &[PageRun]) -> Result<(), NoRoom> {
+        self.change_view(base, offset, &pages_of(runs));
+        Ok(())
     }
 
     fn unmap_view(&self, base: CpuVa, bytes: u64) {

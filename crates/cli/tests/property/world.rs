@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use dxgk_abi::Irql;
+use dxgk_abi::{Irql, NtStatus};
 use dxgk_event::{Event, EventId, EventSink, ListRef, NoEvents, ObjectStep};
 use dxgk_hw::{Attachment, DmaPort, LogicalAddr, MachineMemory, Pfn, RequesterId};
 use dxgk_model::UnitConfig;
@@ -87,6 +87,7 @@ pub(crate) const HOLES: usize = 1000;
 /// The word of each page that devices write.
 const MARK: usize = 256;
 
+pub(crate) const DENIED: CallError = CallError::Status(NtStatus::ACCESS_DENIED);
 pub(crate) const KERNEL: Caller = Caller { irql: Irql::PASSIVE_LEVEL, process: 0, node: 0 };
 
 pub(crate) struct World {

@@ -97,7 +97,8 @@ pub trait DriverMemory: Send + Sync {
     /// Frees what [`build_mdl`](Self::build_mdl) made. A pointer that it did not make is ignored.
     fn release_mdl(&self, mdl: CpuVa);
 
-    /// Lays out an ADL.
+    /// Lays out an ADL. An array of page numbers begins right behind the structure (our choice), so that whoever knows
+    /// where an ADL is knows where its array is.
     ///
     /// # Errors
     /// [`NoRoom`].
@@ -114,6 +115,25 @@ pub trait DriverMemory: Send + Sync {
 
     /// Takes a view away. The addresses stay reserved and unreadable, so that a use after it faults.
     fn unmap_view(&self, base: CpuVa, bytes: u64);
+
+    /// Makes a view from [`map_view`](Self::map_view) readable only. It stays so.
+    ///
+    /// # Errors
+    /// [`NoRoom`]; the view is as it was.
+    fn make_view_read_only(&self, base: CpuVa, bytes: u64) -> Result<(), NoRoom>;
+
+    /// Takes the frames from under `pages` pages of a view, `offset` bytes (a multiple of the page) from its base. A touch
+    /// of one of them has to end in `SysMm::page_in`, and is then made again.
+    ///
+    /// # Errors
+    /// [`NoRoom`]; the view is as it was.
+    fn take_from_view(&self, base: CpuVa, offset: u64, pages: u64) -> Result<(), NoRoom>;
+
+    /// Puts frames under pages of a view, `offset` bytes from its base, whether they have others or none.
+    ///
+    /// # Errors
+    /// [`NoRoom`]; the pages then have none, and a touch of them ends as for [`take_from_view`](Self::take_from_view).
+    fn put_into_view(&self, base: CpuVa, offset: u64, runs: &[PageRun]) -> Result<(), NoRoom>;
 
     /// Maps device registers; the address returned has the offset in its page of `window.base`.
     ///

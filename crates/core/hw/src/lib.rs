@@ -19,6 +19,7 @@ mod driver;
 mod memory;
 mod pci;
 mod registers;
+mod store;
 
 pub use addr::{CpuVa, GpuVa, LogicalAddr, LogicalPage, PAGE_SHIFT, PAGE_SIZE, Pfn, PhysAddr};
 pub use clock::Clock;
@@ -28,3 +29,4 @@ pub use driver::{AdlShape, BadAddress, CacheType, DriverMemory, NoRoom, Register
 pub use memory::{FrameSource, MachineMemory, NotRam, PageRun, RamRange, total_pages};
 pub use pci::{Bar, BarKind, PciFunction, RequesterId, Width};
 pub use registers::Registers;
+pub use store::{Lost, PageSlot, PageStore};

@@ -1,7 +1,7 @@
 //! Totals, for tests that prove that they balance.
 
 use crate::SysMm;
-use crate::objects::Entry;
+use crate::objects::{Entry, Memory};
 use crate::pages::PageCounts;
 use crate::platform::Platform;
 use crate::save_area::{PinState, SaveArea};
@@ -25,6 +25,8 @@ pub struct Statistics {
     pub pins: u64,
     /// CPU views of save areas.
     pub save_views: u64,
+    /// Pages of sections that have no frame.
+    pub paged_out: u64,
     /// Maps of registers and ports.
     pub register_maps: u64,
     /// Over all domains: pages with an entry (isolation), or logical pages handed out, guards included (remapping).
@@ -47,7 +49,12 @@ impl<P: Platform> SysMm<P> {
             match entry {
                 Entry::Adapter(_) => {}
                 Entry::Pages(_) => totals.page_mappings += 1,
-                Entry::Physical(_) => totals.physical_objects += 1,
+                Entry::Physical(object) => {
+                    totals.physical_objects += 1;
+                    if let Memory::Section(section) = &object.memory {
+                        totals.paged_out += section.kept();
+                    }
+                }
                 Entry::AdapterMemory(_) => totals.adapter_objects += 1,
             }
         }

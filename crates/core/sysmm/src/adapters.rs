@@ -1,5 +1,6 @@
 //! Adapters, as the port driver adds, stops and removes them.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
@@ -13,7 +14,8 @@ use crate::domain::Domain;
 use crate::domain::retire::{Frames, Retired};
 use crate::error::CallError;
 use crate::handles::HandleKind;
-use crate::objects::{Adapter, Entry, LogicalAdapter, PageMapping, Settled};
+use crate::objects::{Adapter, Entry, LogicalAdapter, Memory, PageMapping, Settled};
+use crate::pages::PageOwner;
 use crate::platform::Platform;
 use crate::record::ObjectNote;
 use crate::save_area::PinState;
@@ -320,7 +322,7 @@ impl<P: Platform> SysMm<P> {
                 _ => {}
             }
         }
-        let settled: Vec<Settled> = touched.into_iter().map(|physical| records.settle(physical)).collect();
+        let settled: Vec<Settled<P>> = touched.into_iter().map(|physical| records.settle(physical)).collect();
         drop(records);
         settled.into_iter().for_each(|settled| self.finish(settled));
     }
@@ -332,7 +334,8 @@ impl<P: Platform> SysMm<P> {
             self.driver().unmap_view(pages.at, Self::bytes_of(&pages.runs));
         }
         let owned = pages.kind != HandleKind::MdlMap;
-        let frames = if owned { Frames::Owned(pages.runs) } else { Frames::Pinned(pages.runs) };
+        let frames =
+            if owned { Frames::Owned(pages.runs, PageOwner::Driver) } else { Frames::Pinned(pages.runs) };
         self.retire(Retired {
             object: pages.object,
             logical_adapter: pages.logical,
@@ -346,9 +349,16 @@ impl<P: Platform> SysMm<P> {
     }
 
     /// Does what is left to do for objects that have gone.
-    pub(crate) fn finish(&self, settled: Settled) {
-        if let Some((object, logical, runs, confirmed)) = settled.pages {
-            self.give_back(object, logical, Frames::Owned(runs), confirmed);
+    pub(crate) fn finish(&self, settled: Settled<P>) {
+        match settled.memory {
+            Some((object, logical, Memory::Ram(runs), confirmed)) => {
+                self.give_back(object, logical, Frames::Owned(runs, PageOwner::Driver), confirmed);
+            }
+            Some((object, logical, Memory::Section(section), confirmed)) => {
+                let runs = Arc::from(section.dissolve(&self.paging()));
+                self.give_back(object, logical, Frames::Owned(runs, section.owner()), confirmed);
+            }
+            Some((_, _, Memory::Device(_), _)) | None => {}
         }
         settled.released.iter().for_each(|note| self.note_released(note));
     }

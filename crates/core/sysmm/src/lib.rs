@@ -36,11 +36,13 @@ mod objects;
 pub mod pages;
 mod platform;
 pub mod policy;
+mod pressure;
 mod random;
 mod record;
 mod reserved;
 mod runs;
 mod save_area;
+mod section;
 mod switch;
 
 use alloc::sync::Arc;
@@ -60,6 +62,7 @@ pub use platform::Platform;
 pub use policy::Policy;
 pub use reserved::RangeRefused;
 pub use save_area::SaveRefusal;
+pub use section::HeapPageStore;
 pub use switch::Addressing;
 
 /// The memory manager of one machine.

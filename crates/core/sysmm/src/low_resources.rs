@@ -137,6 +137,18 @@ impl<D: DriverMemory> DriverMemory for DriverSpace<'_, D> {
         self.room()?.map_view(runs, cache, owner)
     }
 
+    fn make_view_read_only(&self, base: CpuVa, bytes: u64) -> Result<(), NoRoom> {
+        self.room()?.make_view_read_only(base, bytes)
+    }
+
+    fn take_from_view(&self, base: CpuVa, offset: u64, pages: u64) -> Result<(), NoRoom> {
+        self.space.take_from_view(base, offset, pages)
+    }
+
+    fn put_into_view(&self, base: CpuVa, offset: u64, runs: &[PageRun]) -> Result<(), NoRoom> {
+        self.space.put_into_view(base, offset, runs)
+    }
+
     fn unmap_view(&self, base: CpuVa, bytes: u64) {
         self.space.unmap_view(base, bytes);
     }

@@ -9,11 +9,12 @@ use alloc::vec::Vec;
 
 use dxgk_abi::Handle;
 use dxgk_abi::NtStatus;
+use dxgk_abi::callback::PhysicalMemoryType;
 use dxgk_event::{ListRef, ObjectKind};
-use dxgk_hw::{CacheType, CpuVa, PAGE_SIZE, PageRun, ViewOwner, total_pages};
+use dxgk_hw::{Access, CacheType, CpuVa, PAGE_SIZE, PageRun, ViewOwner, total_pages};
 
 use crate::adapters::Resource;
-use crate::domain::{Domain, Placement};
+use crate::domain::{Domain, Placement, READ_WRITE};
 use crate::error::CallError;
 use crate::handles::{HandleError, HandleKind, HandleTable};
 use crate::hot_update::HotUpdate;
@@ -22,6 +23,7 @@ use crate::platform::Platform;
 use crate::record::ObjectNote;
 use crate::reserved::Reserved;
 use crate::save_area::{SaveArea, SaveKey, SaveRefusal, SaveView};
+use crate::section::Section;
 
 /// A physical adapter.
 pub(crate) struct Adapter {
@@ -60,15 +62,47 @@ pub(crate) struct PageMapping<P: Platform> {
     pub(crate) placement: Placement<P>,
 }
 
+/// What stands behind a physical memory object.
+pub(crate) enum Memory<P: Platform> {
+    /// Pages of RAM, the object's own.
+    Ram(Arc<[PageRun]>),
+    /// Pages of a device's memory: nobody's to give back.
+    Device(PageRun),
+    /// Pages of RAM that come and go.
+    Section(Arc<Section<P>>),
+}
+
+impl<P: Platform> Clone for Memory<P> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Ram(runs) => Self::Ram(Arc::clone(runs)),
+            Self::Device(run) => Self::Device(*run),
+            Self::Section(section) => Self::Section(Arc::clone(section)),
+        }
+    }
+}
+
+impl<P: Platform> Memory<P> {
+    /// What a device may do with it.
+    pub(crate) fn access(&self) -> Access {
+        match self {
+            Self::Section(section) => section.access(),
+            Self::Ram(_) | Self::Device(_) => READ_WRITE,
+        }
+    }
+}
+
 /// A physical memory object.
-pub(crate) struct PhysicalMemory {
+pub(crate) struct PhysicalMemory<P: Platform> {
     pub(crate) object: u64,
+    pub(crate) kind: PhysicalMemoryType,
     /// The adapter that it was created for.
     pub(crate) creator: Option<Owner>,
     pub(crate) bytes: u64,
-    pub(crate) contiguous: bool,
+    /// Its pages were handed out without being zeroed.
+    pub(crate) unzeroed: bool,
     pub(crate) cache: CacheType,
-    pub(crate) runs: Arc<[PageRun]>,
+    pub(crate) memory: Memory<P>,
     pub(crate) list: ListRef,
     pub(crate) opened: Option<Handle>,
     /// ADLs alive or being made.
@@ -103,13 +137,16 @@ pub(crate) struct Adl<P: Platform> {
     pub(crate) adapter: u32,
     pub(crate) logical: u32,
     pub(crate) runs: Arc<[PageRun]>,
+    pub(crate) access: Access,
     pub(crate) list: ListRef,
     pub(crate) contiguous: bool,
+    /// The section that it locks.
+    pub(crate) section: Option<Arc<Section<P>>>,
     pub(crate) placement: Placement<P>,
 }
 
 /// A CPU view of a physical memory object.
-pub(crate) struct View {
+pub(crate) struct View<P: Platform> {
     pub(crate) object: u64,
     pub(crate) physical: Handle,
     pub(crate) bytes: u64,
@@ -120,6 +157,19 @@ pub(crate) struct View {
     pub(crate) parent: u64,
     /// The adapter that the object was created for.
     pub(crate) adapter: Option<u32>,
+    pub(crate) of: ViewOf<P>,
+    /// Pages that were handed out unzeroed still held the poison pattern when a process was let see them.
+    pub(crate) poisoned: bool,
+}
+
+/// What a view shows.
+pub(crate) enum ViewOf<P: Platform> {
+    /// Pages that stay where they are.
+    Ram,
+    /// Registers.
+    Device,
+    /// Pages that come and go.
+    Section(Arc<Section<P>>),
 }
 
 /// A map of registers or ports.
@@ -137,7 +187,7 @@ pub(crate) struct RegisterMap {
 pub(crate) enum Entry<P: Platform> {
     Adapter(Adapter),
     Pages(PageMapping<P>),
-    Physical(PhysicalMemory),
+    Physical(PhysicalMemory<P>),
     AdapterMemory(AdapterMemory),
 }
 
@@ -149,7 +199,7 @@ pub(crate) struct Records<P: Platform> {
     /// By the address that the driver holds.
     pub(crate) adls: BTreeMap<u64, Adl<P>>,
     /// By base address.
-    pub(crate) views: BTreeMap<u64, View>,
+    pub(crate) views: BTreeMap<u64, View<P>>,
     /// By mapped address or first port; the same ports may be mapped several times.
     pub(crate) registers: BTreeMap<u64, Vec<RegisterMap>>,
     pub(crate) save_areas: BTreeMap<SaveKey, SaveArea<P>>,
@@ -169,11 +219,10 @@ pub(crate) struct Place<P: Platform> {
 }
 
 /// What became of objects when the last thing that hung on them had gone; to be done outside the lock.
-#[derive(Default)]
-pub(crate) struct Settled {
+pub(crate) struct Settled<P: Platform> {
     pub(crate) released: Vec<ObjectNote>,
-    /// Object, logical adapter, pages, and whether they are safe to give back.
-    pub(crate) pages: Option<(u64, u32, Arc<[PageRun]>, bool)>,
+    /// Object, logical adapter, what it consisted of, and whether that is safe to give back.
+    pub(crate) memory: Option<(u64, u32, Memory<P>, bool)>,
 }
 
 impl<P: Platform> Place<P> {
@@ -270,7 +319,7 @@ impl<P: Platform> Records<P> {
     }
 
     /// A physical memory object, destroyed or not.
-    pub(crate) fn physical_mut(&mut self, handle: Handle) -> Result<&mut PhysicalMemory, HandleError> {
+    pub(crate) fn physical_mut(&mut self, handle: Handle) -> Result<&mut PhysicalMemory<P>, HandleError> {
         match self.handles.get_mut(handle, HandleKind::PhysicalMemory)? {
             Entry::Physical(object) => Ok(object),
             _ => Err(HandleError::Unknown),
@@ -278,7 +327,7 @@ impl<P: Platform> Records<P> {
     }
 
     /// A physical memory object that its driver has not destroyed.
-    pub(crate) fn live_physical(&mut self, handle: Handle) -> Result<&mut PhysicalMemory, HandleError> {
+    pub(crate) fn live_physical(&mut self, handle: Handle) -> Result<&mut PhysicalMemory<P>, HandleError> {
         let object = self.physical_mut(handle)?;
         if object.destroyed { Err(HandleError::Stale) } else { Ok(object) }
     }
@@ -299,8 +348,8 @@ impl<P: Platform> Records<P> {
 
     /// Removes an adapter memory object and its physical memory object as far as they are closed, destroyed, and
     /// nothing hangs on them.
-    pub(crate) fn settle(&mut self, physical: Handle) -> Settled {
-        let mut settled = Settled::default();
+    pub(crate) fn settle(&mut self, physical: Handle) -> Settled<P> {
+        let mut settled = Settled { released: Vec::new(), memory: None };
         let Ok(Entry::Physical(object)) = self.handles.get(physical, HandleKind::PhysicalMemory) else {
             return settled;
         };
@@ -320,7 +369,7 @@ impl<P: Platform> Records<P> {
         if object.destroyed && object.opened.is_none() && object.adls == 0 && object.views == 0 {
             settled.released.push(object.note(physical));
             let logical = object.creator.map_or(u32::MAX, |owner| owner.logical);
-            settled.pages = Some((object.object, logical, Arc::clone(&object.runs), !object.tainted));
+            settled.memory = Some((object.object, logical, object.memory.clone(), !object.tainted));
             let _ = self.handles.remove(physical, HandleKind::PhysicalMemory);
         }
         settled
@@ -344,13 +393,14 @@ impl<P: Platform> PageMapping<P> {
     }
 }
 
-impl PhysicalMemory {
+impl<P: Platform> PhysicalMemory<P> {
     pub(crate) fn note(&self, handle: Handle) -> ObjectNote {
         ObjectNote {
             pages: self.list,
             adapter: self.creator.map(|owner| owner.number),
             cache: self.cache,
-            flags: u8::from(self.contiguous),
+            // Every type that there is fits.
+            flags: self.kind.0 as u8,
             ..ObjectNote::new(self.object, ObjectKind::PhysicalMemory, handle.0, self.bytes)
         }
     }
@@ -367,16 +417,19 @@ impl AdapterMemory {
 }
 
 impl<P: Platform> Adl<P> {
+    /// Where it is one run for the device, and where its array is, if it has one.
     pub(crate) fn note(&self, adl: u64) -> ObjectNote {
-        let logical_page = match &self.placement {
-            Placement::Logical { pieces, .. } if pieces.len() == 1 => {
-                pieces.first().map_or(u64::MAX, |piece| piece.start.get())
-            }
+        let logical_page = match (&self.placement, &*self.runs) {
+            (Placement::Logical { pieces, .. }, _) => match pieces.as_slice() {
+                [piece] => piece.start.get(),
+                _ => u64::MAX,
+            },
+            (_, [run]) => run.start.get(),
             _ => u64::MAX,
         };
         ObjectNote {
             parent: self.parent,
-            va: adl,
+            va: if self.contiguous { 0 } else { adl.saturating_add(size_of::<dxgk_abi::adl::Adl>() as u64) },
             logical_page,
             pages: self.list,
             adapter: Some(self.adapter),
@@ -386,7 +439,7 @@ impl<P: Platform> Adl<P> {
     }
 }
 
-impl View {
+impl<P: Platform> View<P> {
     pub(crate) fn kind(&self) -> ObjectKind {
         match self.owner {
             ViewOwner::Kernel => ObjectKind::KernelView,
@@ -401,6 +454,7 @@ impl View {
             pages: self.list,
             adapter: self.adapter,
             cache: self.cache,
+            flags: u8::from(self.poisoned) | u8::from(matches!(self.of, ViewOf::Device)) << 1,
             ..ObjectNote::new(self.object, self.kind(), base, self.bytes)
         }
     }

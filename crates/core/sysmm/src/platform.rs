@@ -1,7 +1,7 @@
 //! What the memory manager runs on.
 
 use dxgk_event::EventSink;
-use dxgk_hw::{DriverMemory, MachineMemory};
+use dxgk_hw::{DriverMemory, MachineMemory, PageStore};
 use lock_api::RawMutex;
 
 /// A machine, the driver's side of it, a place for events, and a lock.
@@ -23,4 +23,9 @@ pub trait Platform: Send + Sync + 'static {
 
     /// Where events go.
     fn events(&self) -> &Self::Sink;
+
+    /// Where pages of sections go that lose their frame; `None`: they never lose it.
+    fn page_store(&self) -> Option<&dyn PageStore> {
+        None
+    }
 }

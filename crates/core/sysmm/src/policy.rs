@@ -17,6 +17,14 @@
 //! | the size of a physical memory object is rounded up to pages | `physical_object` |
 //! | an ADL without RequireContiguous and PreferContiguous has the page-array form | `adl` |
 //! | views that outlive their object keep its pages | `physical_object` |
+//! | a section's committed pages have frames at once, and lose them only when they are asked for | `object_kind`, `pressure` |
+//! | DesiredAccess, ObjectAttributes and AllocationAttributes of a section are not looked at | `object_kind` |
+//! | devices and user views may write the pages of PAGE_READWRITE sections only; kernel views may write all | `object_kind`, `view` |
+//! | a user view of a PAGE_WRITECOPY section is no copy, and for reading only | `view` |
+//! | MapMdlToIoMmu refuses pages that devices may only read | `mdl_map` |
+//! | the pages of an IO_SPACE object lie, as whole pages, inside one memory resource of a linked adapter; of an object without an adapter, of any | `object_kind` |
+//! | all pages of a section are locked while an ADL of a part of it is alive | `section` |
+//! | a process is let see pages that hold the poison pattern, and the verifier says so | `view` |
 //! | isolation maps single pages only, so that a page that stays mapped never forces a large entry to be split | `domain::identity` |
 //! | a register mapped with two cache types is mapped, and left to the verifier | `registers` |
 

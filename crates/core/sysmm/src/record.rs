@@ -1,10 +1,10 @@
 //! What happened, told to the event sink.
 
 use dxgk_event::{Event, EventSink, ListRef, Mapping, MappingStep, Object, ObjectKind, ObjectStep};
-use dxgk_hw::{CacheType, PageRun, total_pages};
+use dxgk_hw::{Access, CacheType, PageRun, total_pages};
 
 use crate::SysMm;
-use crate::domain::{ACCESS_BITS, Placement};
+use crate::domain::Placement;
 use crate::platform::Platform;
 use crate::runs;
 
@@ -93,23 +93,25 @@ impl<P: Platform> SysMm<P> {
             domain: placement.domain_id().map_or(NONE, |id| u32::from(id.0)),
             logical_adapter,
             step,
-            access: ACCESS_BITS,
+            access: placement.access().bits(),
             identity: 0,
             reserved: [0; 5],
         }
     }
 
     /// Entries were written for `list`, which stands in the arena as `frames`. In passthrough nothing is written, but
-    /// the device may use the pages from now on. One event for a list mapped 1:1, one for each logical range else.
+    /// the device may use the pages from now on, and `access` is what it may do in a domain. One event for a list mapped 1:1, one for each logical range else.
     pub(crate) fn note_mapped(
         &self,
         object: u64,
         logical_adapter: u32,
         placement: &Placement<P>,
+        access: Access,
         list: &[PageRun],
         frames: ListRef,
     ) {
-        let event = Self::mapping(object, logical_adapter, placement, MappingStep::Mapped);
+        let told = Self::mapping(object, logical_adapter, placement, MappingStep::Mapped);
+        let event = Mapping { access: access.bits(), ..told };
         match placement {
             Placement::Physical | Placement::Identity { .. } => self.note_mapping(Mapping {
                 logical_page: list.first().map_or(0, |run| run.start.get()),
@@ -159,6 +161,14 @@ impl<P: Platform> SysMm<P> {
                 self.note_mapping(Mapping { logical_page: piece.start.get(), pages: piece.pages, ..event });
             }),
         }
+    }
+
+    /// A section's pages lost their frames, or went back with it while nothing mapped them.
+    pub(crate) fn note_frames_taken(&self, object: u64, list: &[PageRun]) {
+        let event = Self::mapping(object, u32::MAX, &Placement::Physical, MappingStep::PagesReturned);
+        let pages = total_pages(list);
+        let frames = self.note_list(list);
+        self.note_mapping(Mapping { logical_page: u64::MAX, pages, frames, access: 0, ..event });
     }
 
     /// Pages went back to the page database.

@@ -13,7 +13,7 @@ use dxgk_hw::{PAGE_SIZE, PageRun, PhysAddr};
 use crate::SysMm;
 use crate::adapters::LogicalAdapterId;
 use crate::domain::retire::{Frames, Retired};
-use crate::domain::{Domain, Placement};
+use crate::domain::{Domain, Placement, READ_WRITE};
 use crate::error::CallError;
 use crate::platform::Platform;
 use crate::record::ObjectNote;
@@ -83,16 +83,23 @@ impl<P: Platform> SysMm<P> {
         let domain = records.domain(logical.0);
         let runs: Arc<[PageRun]> = Arc::from(Vec::from([run]));
         let placement = match &domain {
-            Domain::Isolation(_) => {
-                domain.map(&runs, false).map_err(|failure| RangeRefused::NotMapped(failure.into()))?
-            }
+            Domain::Isolation(_) => domain
+                .map(&runs, READ_WRITE, false)
+                .map_err(|failure| RangeRefused::NotMapped(failure.into()))?,
             _ => Placement::Physical,
         };
         let list = self.note_list(&runs);
         let reserved = Reserved { object: self.object_number(), logical: logical.0, runs, list, placement };
         self.note_created(&reserved.note());
         if !domain.is_remapping() {
-            self.note_mapped(reserved.object, logical.0, &reserved.placement, &reserved.runs, list);
+            self.note_mapped(
+                reserved.object,
+                logical.0,
+                &reserved.placement,
+                READ_WRITE,
+                &reserved.runs,
+                list,
+            );
         }
         records.reserved.push(reserved);
         Ok(())

@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 use dxgk_abi::NtStatus;
 use dxgk_abi::bugcheck::SysMmFatalError;
 use dxgk_event::ListRef;
-use dxgk_hw::{DomainOps, LogicalAddr, MachineMemory, PAGE_SHIFT, PAGE_SIZE, PageRun};
+use dxgk_hw::{Access, DomainOps, LogicalAddr, MachineMemory, PAGE_SHIFT, PAGE_SIZE, PageRun};
 
 use crate::SysMm;
 use crate::adapters::{LogicalAdapterId, ResourceKind};
-use crate::domain::{Domain, IdentityDomain, Placement, RemappedDomain};
+use crate::domain::{Domain, IdentityDomain, Placement, READ_WRITE, RemappedDomain};
 use crate::error::CallError;
 use crate::logical::LogicalSpace;
 use crate::objects::{Entry, Records};
@@ -77,14 +77,14 @@ impl<P: Platform> SysMm<P> {
             }
         };
         if let Err(error) = map_all(&mut records, logical.0, &domain) {
-            for (_, _, _, placement) in reachable(&mut records, logical.0) {
+            for Reachable { placement, .. } in reachable(&mut records, logical.0) {
                 let mapped = core::mem::replace(placement, Placement::Physical);
                 self.withdraw(&mapped);
             }
             return Err(error);
         }
-        for (object, runs, list, placement) in reachable(&mut records, logical.0) {
-            self.note_mapped(object, logical.0, placement, &runs, list);
+        for it in reachable(&mut records, logical.0) {
+            self.note_mapped(it.object, logical.0, it.placement, it.access, &it.runs, it.list);
         }
         if let Some(adapter) = records.logical.get_mut(logical.0 as usize) {
             adapter.domain = domain;
@@ -110,38 +110,57 @@ impl<P: Platform> SysMm<P> {
     }
 }
 
-type Reachable<'a, P> = (u64, Arc<[PageRun]>, ListRef, &'a mut Placement<P>);
+/// Something that a device may reach.
+struct Reachable<'a, P: Platform> {
+    object: u64,
+    runs: Arc<[PageRun]>,
+    access: Access,
+    list: ListRef,
+    placement: &'a mut Placement<P>,
+}
 
 /// Everything that the logical adapter's device may reach.
 fn reachable<P: Platform>(records: &mut Records<P>, logical: u32) -> impl Iterator<Item = Reachable<'_, P>> {
     let pages = records.handles.iter_mut().filter_map(move |(_, entry)| match entry {
-        Entry::Pages(pages) if pages.logical == logical => {
-            Some((pages.object, Arc::clone(&pages.runs), pages.list, &mut pages.placement))
-        }
+        Entry::Pages(pages) if pages.logical == logical => Some(Reachable {
+            object: pages.object,
+            runs: Arc::clone(&pages.runs),
+            access: READ_WRITE,
+            list: pages.list,
+            placement: &mut pages.placement,
+        }),
         _ => None,
     });
-    let adls = records
-        .adls
-        .values_mut()
-        .filter(move |adl| adl.logical == logical)
-        .map(|adl| (adl.object, Arc::clone(&adl.runs), adl.list, &mut adl.placement));
+    let adls = records.adls.values_mut().filter(move |adl| adl.logical == logical).map(|adl| Reachable {
+        object: adl.object,
+        runs: Arc::clone(&adl.runs),
+        access: adl.access,
+        list: adl.list,
+        placement: &mut adl.placement,
+    });
     let pins = records.save_areas.iter_mut().filter_map(move |(key, area)| match &mut area.pin {
-        PinState::Pinned(pin) if key.0 == logical => {
-            Some((pin.object, Arc::clone(&pin.runs), pin.list, &mut pin.placement))
-        }
+        PinState::Pinned(pin) if key.0 == logical => Some(Reachable {
+            object: pin.object,
+            runs: Arc::clone(&pin.runs),
+            access: READ_WRITE,
+            list: pin.list,
+            placement: &mut pin.placement,
+        }),
         _ => None,
     });
-    let ranges = records
-        .reserved
-        .iter_mut()
-        .filter(move |it| it.logical == logical)
-        .map(|it| (it.object, Arc::clone(&it.runs), it.list, &mut it.placement));
+    let ranges = records.reserved.iter_mut().filter(move |it| it.logical == logical).map(|it| Reachable {
+        object: it.object,
+        runs: Arc::clone(&it.runs),
+        access: READ_WRITE,
+        list: it.list,
+        placement: &mut it.placement,
+    });
     pages.chain(adls).chain(pins).chain(ranges)
 }
 
 fn map_all<P: Platform>(records: &mut Records<P>, logical: u32, domain: &Domain<P>) -> Result<(), CallError> {
-    for (_, runs, _, placement) in reachable(records, logical) {
-        *placement = domain.map(&runs, false)?;
+    for it in reachable(records, logical) {
+        *it.placement = domain.map(&it.runs, it.access, false)?;
     }
     Ok(())
 }

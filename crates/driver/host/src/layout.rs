@@ -25,6 +25,8 @@ pub const USER_PROBE_ADDRESS: u64 = 0x3FFF_FFFF_0000;
 pub enum Purpose {
     /// Views that play a process's user addresses.
     UserViews,
+    /// Windows onto device registers at user addresses.
+    UserRegisters,
     /// Kernel views of physical pages.
     Views,
     /// Pool and kernel objects.
@@ -42,6 +44,7 @@ impl Purpose {
     pub const fn bounds(self) -> (u64, u64) {
         match self {
             Self::UserViews => (0x2000_0000_0000, 0x2800_0000_0000),
+            Self::UserRegisters => (0x2800_0000_0000, 0x2810_0000_0000),
             Self::Views => (0x4000_0000_0000, 0x4800_0000_0000),
             Self::Pool => (0x5000_0000_0000, 0x5400_0000_0000),
             Self::Images => (0x6000_0000_0000, 0x6010_0000_0000),

@@ -5,14 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use dxgk_abi::Mdl;
 use dxgk_hw::{
-    AdlShape, BadAddress, CacheType, CpuVa, DriverMemory, NoRoom, PageRun, Pfn, PhysAddr, RegisterWindow,
-    ViewOwner,
+    AdlShape, BadAddress, CacheType, CpuVa, DriverMemory, NoRoom, PageRun, PageStore, Pfn, PhysAddr,
+    RegisterWindow, ViewOwner,
 };
 use dxgk_shm::Ram;
 use dxgk_sysmm::pages::{Layout, PageOwner, PageRequest};
-use dxgk_sysmm::{PageDatabase, Platform};
+use dxgk_sysmm::{HeapPageStore, PageDatabase, Platform, SysMm};
 
-use crate::kernel::{Kernel, PoolPages, RamFile};
+use crate::kernel::{Kernel, Pager, PoolPages, RamFile};
 use crate::sink::HostSink;
 
 /// The platform of a run.
@@ -20,7 +20,11 @@ pub struct HostPlatform {
     ram: Arc<Ram>,
     driver: LateKernel,
     sink: Arc<HostSink>,
+    store: HeapPageStore<parking_lot::RawMutex>,
 }
+
+/// Pages that the page store holds: 256 MiB (our choice).
+const STORED_PAGES: u64 = 1 << 16;
 
 impl core::fmt::Debug for HostPlatform {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -33,7 +37,7 @@ impl HostPlatform {
     /// and that needs a platform.
     #[must_use]
     pub fn new(ram: Arc<Ram>, sink: Arc<HostSink>) -> Self {
-        Self { ram, driver: LateKernel::default(), sink }
+        Self { ram, driver: LateKernel::default(), sink, store: HeapPageStore::new(STORED_PAGES) }
     }
 
     /// Brings the kernel in. The first call counts.
@@ -64,6 +68,20 @@ impl Platform for HostPlatform {
 
     fn events(&self) -> &HostSink {
         &self.sink
+    }
+
+    fn page_store(&self) -> Option<&dyn PageStore> {
+        Some(&self.store)
+    }
+}
+
+impl Pager for SysMm<HostPlatform> {
+    fn page_in(&self, address: CpuVa) -> bool {
+        SysMm::page_in(self, address).is_ok()
+    }
+
+    fn page_in_at_once(&self, address: CpuVa) -> bool {
+        SysMm::page_in_at_once(self, address).is_ok()
     }
 }
 
@@ -108,6 +126,18 @@ impl DriverMemory for LateKernel {
 
     fn map_view(&self, runs: &[PageRun], cache: CacheType, owner: ViewOwner) -> Result<CpuVa, NoRoom> {
         self.get()?.map_view(runs, cache, owner)
+    }
+
+    fn make_view_read_only(&self, base: CpuVa, bytes: u64) -> Result<(), NoRoom> {
+        self.get()?.make_view_read_only(base, bytes)
+    }
+
+    fn take_from_view(&self, base: CpuVa, offset: u64, pages: u64) -> Result<(), NoRoom> {
+        self.get()?.take_from_view(base, offset, pages)
+    }
+
+    fn put_into_view(&self, base: CpuVa, offset: u64, runs: &[PageRun]) -> Result<(), NoRoom> {
+        self.get()?.put_into_view(base, offset, runs)
     }
 
     fn unmap_view(&self, base: CpuVa, bytes: u64) {
@@ -161,6 +191,14 @@ impl PoolPages for KernelPages {
             zeroed: false,
             ..PageRequest::anywhere(pages)
         })
+    }
+
+    fn hold(&self, runs: &[PageRun]) -> bool {
+        self.0.hold(runs).is_ok()
+    }
+
+    fn release(&self, runs: &[PageRun]) {
+        self.0.let_go(runs);
     }
 
     fn give(&self, run: PageRun) {

@@ -106,6 +106,17 @@ pub(crate) fn run() -> Option<&'static Run> {
     unsafe { run.as_ref() }
 }
 
+/// The number of the process that the driver runs in; 0 is the system process. See `Kernel::switch_process`.
+pub fn process() -> u32 {
+    crate::run::current().map_or(0, |run| run.process.get())
+}
+
+pub(crate) fn set_process(process: u32) {
+    if let Some(run) = crate::run::current() {
+        run.process.set(process);
+    }
+}
+
 /// The calling thread as the processor of a run. Not Send: `gs` and the signal stack belong to the thread.
 #[derive(Debug)]
 pub struct Processor {

@@ -37,6 +37,8 @@ pub struct Run {
     pub(crate) shared_data: SharedData,
     pub(crate) detours: Detours,
     pub(crate) counters: Counters,
+    /// The process that the thread is in.
+    pub(crate) process: Cell<u32>,
 }
 
 /// A call that the first fiber is to make.
@@ -77,6 +79,7 @@ impl Run {
             shared_data: SharedData::default(),
             detours: Detours::default(),
             counters: Counters::default(),
+            process: Cell::default(),
         };
         run.add_stacks(stacks)?;
         Ok(run)

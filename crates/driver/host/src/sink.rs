@@ -74,7 +74,8 @@ impl HostSink {
     pub fn emit_at(&self, event: &Event, rip: u64, frames: &mut dyn Iterator<Item = u64>) {
         let mut output = self.output();
         let stack = output.arena.append(frames).unwrap_or_default();
-        let stamp = Stamp { boundary: processor::boundary(), rip, stack, thread: 1, process: 0 };
+        let stamp =
+            Stamp { boundary: processor::boundary(), rip, stack, thread: 1, process: processor::process() };
         output.ring.push(&Record::new(stamp, processor::irql() & 15, event));
     }
 
@@ -123,7 +124,7 @@ impl HostSink {
             rip,
             stack,
             thread: fiber::current().0.wrapping_add(1),
-            process: 0,
+            process: processor::process(),
         };
         EventId(output.ring.push(&Record::new(stamp, processor::irql() & 15, event)))
     }

@@ -130,6 +130,18 @@ impl DriverMemory for Addresses {
         Ok(at)
     }
 
+    fn make_view_read_only(&self, _base: CpuVa, _bytes: u64) -> Result<(), NoRoom> {
+        Ok(())
+    }
+
+    fn take_from_view(&self, _base: CpuVa, _offset: u64, _pages: u64) -> Result<(), NoRoom> {
+        Err(NoRoom)
+    }
+
+    fn put_into_view(&self, _base: CpuVa, _offset: u64, _runs: &[PageRun]) -> Result<(), NoRoom> {
+        Err(NoRoom)
+    }
+
     fn unmap_view(&self, base: CpuVa, _bytes: u64) {
         assert!(self.views.lock().expect("unpoisoned").remove(&base.get()).is_some());
     }

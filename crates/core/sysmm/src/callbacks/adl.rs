@@ -3,16 +3,17 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use dxgk_abi::Handle;
-use dxgk_abi::callback::{AllocateAdlFlags, ArgCbAllocateAdl, ArgCbFreeAdl};
-use dxgk_hw::{AdlShape, CpuVa, DriverMemory, PAGE_SIZE, PageRun, total_pages};
+use dxgk_abi::bugcheck::SysMmFatalError;
+use dxgk_abi::callback::{AllocateAdlFlags, ArgCbAllocateAdl, ArgCbFreeAdl, PhysicalMemoryType};
+use dxgk_abi::{Handle, NtStatus};
+use dxgk_hw::{AdlShape, CpuVa, DriverMemory, PAGE_SIZE, PageRun};
 
 use super::{Caller, INVALID, NotEntered, pages_of};
 use crate::SysMm;
 use crate::domain::Placement;
 use crate::domain::retire::{Frames, Retired};
 use crate::error::CallError;
-use crate::objects::{Adl, Place, Records};
+use crate::objects::{Adl, Memory, Place, Records};
 use crate::platform::Platform;
 use crate::runs;
 
@@ -30,12 +31,19 @@ pub struct AllocatedAdl {
 const CONTIGUOUS: AllocateAdlFlags =
     AllocateAdlFlags::REQUIRE_CONTIGUOUS.union(AllocateAdlFlags::PREFER_CONTIGUOUS);
 
+/// The types that RequireContiguous may be asked of.
+const ONE_RUN: [PhysicalMemoryType; 2] =
+    [PhysicalMemoryType::CONTIGUOUS_MEMORY, PhysicalMemoryType::IO_SPACE];
+
 /// An ADL that is being made. It is counted on its objects, so that they stay.
 struct Wanted<P: Platform> {
     place: Place<P>,
     physical: Handle,
     parent: u64,
-    runs: Arc<[PageRun]>,
+    memory: Memory<P>,
+    /// The part of the object, in pages.
+    first: u64,
+    pages: u64,
     single_run: bool,
 }
 
@@ -85,20 +93,16 @@ impl<P: Platform> Records<P> {
             || !args.size.is_multiple_of(PAGE_SIZE)
             || end > memory.bytes
             || !CONTIGUOUS.contains(args.flags)
-            || (require && !memory.contiguous)
+            || (require && !ONE_RUN.contains(&memory.kind))
             || u32::try_from(pages).is_err()
         {
             return Err(INVALID);
         }
-        let runs = if pages == total_pages(&memory.runs) {
-            Arc::clone(&memory.runs)
-        } else {
-            Arc::from(runs::slice(&memory.runs, args.offset / PAGE_SIZE, pages))
-        };
         memory.adls += 1;
+        let memory = memory.memory.clone();
         self.live_adapter_memory(args.adapter_memory_object)?.adls += 1;
-
-        Ok(Wanted { place, physical, parent, runs, single_run: require })
+        let first = args.offset / PAGE_SIZE;
+        Ok(Wanted { place, physical, parent, memory, first, pages, single_run: require })
     }
 
     fn unreserve_adl(&mut self, adapter_memory: Handle, physical: Handle, tainted: bool) {
@@ -123,15 +127,25 @@ impl<P: Platform> SysMm<P> {
     ///
     /// # Errors
     /// STATUS_INVALID_HANDLE, STATUS_DEVICE_NOT_READY; STATUS_INVALID_PARAMETER for Offset or Size that is no multiple
-    /// of a page or outside the object, Size 0, reserved flags, or RequireContiguous on an object of type MDL;
-    /// STATUS_INSUFFICIENT_RESOURCES.
+    /// of a page or outside the object, Size 0, reserved flags, or RequireContiguous on an object of type MDL or SECTION;
+    /// STATUS_INSUFFICIENT_RESOURCES; STATUS_NO_MEMORY and STATUS_IN_PAGE_ERROR when pages of a section cannot be brought
+    /// back. Bug check 0x1E4/4 is a check of our own: the pages were not locked after all.
     pub fn allocate_adl(&self, _caller: &Caller, args: &ArgCbAllocateAdl) -> Result<AllocatedAdl, CallError> {
         let wanted = self.records.lock().reserve_adl(args)?;
-        let made = self.make_adl(args, &wanted);
-        made.map_err(|NotEntered { error, reachable, prepared }| {
-            if let Some(unused) = prepared {
-                self.driver().release_adl(unused.adl);
-            }
+        let made = match self.lock_part(&wanted) {
+            Ok(runs) => self.make_adl(args, &wanted, &Arc::from(runs)).map_err(|not_entered| {
+                if let Some(unused) = not_entered.prepared {
+                    self.driver().release_adl(unused.adl);
+                }
+                // What a device may still reach stays locked for ever.
+                if let (Memory::Section(section), false) = (&wanted.memory, not_entered.reachable) {
+                    section.unlock();
+                }
+                (not_entered.error, not_entered.reachable)
+            }),
+            Err(status) => Err((status.into(), false)),
+        };
+        made.map_err(|(error, reachable)| {
             let mut records = self.records.lock();
             records.unreserve_adl(args.adapter_memory_object, wanted.physical, reachable);
             let settled = records.settle(wanted.physical);
@@ -141,24 +155,43 @@ impl<P: Platform> SysMm<P> {
         })
     }
 
+    /// The pages of the part, which stay where they are from now on.
+    fn lock_part(&self, wanted: &Wanted<P>) -> Result<Vec<PageRun>, NtStatus> {
+        let (first, pages) = (wanted.first, wanted.pages);
+        match &wanted.memory {
+            Memory::Ram(runs) => Ok(runs::slice(runs, first, pages)),
+            Memory::Device(run) => Ok(runs::slice(&[*run], first, pages)),
+            Memory::Section(section) => section.lock(&self.paging(), first, pages),
+        }
+    }
+
     fn make_adl(
         &self,
         args: &ArgCbAllocateAdl,
         wanted: &Wanted<P>,
+        runs: &Arc<[PageRun]>,
     ) -> Result<AllocatedAdl, NotEntered<AllocatedAdl>> {
-        let object = self.object_number();
-        let list = self.note_list(&wanted.runs);
+        let section = match &wanted.memory {
+            Memory::Section(section) => Some(section),
+            Memory::Ram(_) | Memory::Device(_) => None,
+        };
+        if section.is_some_and(|section| !section.is_locked(wanted.first, runs)) {
+            let error = CallError::fatal(SysMmFatalError::ADL_OVER_UNLOCKED_MEMORY);
+            return Err(NotEntered { error, reachable: false, prepared: None });
+        }
+        let (object, access) = (self.object_number(), wanted.memory.access());
+        let list = self.note_list(runs);
         let lay_out = |placement: &Placement<P>| {
             let contiguous = args.flags.intersects(CONTIGUOUS);
-            adl_shape(placement, &wanted.runs, contiguous, |shape, contiguous, first| {
+            adl_shape(placement, runs, contiguous, |shape, contiguous, first| {
                 let adl = self.driver().build_adl(shape).ok()?;
                 Some(AllocatedAdl { adl, contiguous, first })
             })
         };
         self.map_and_enter(
             &wanted.place,
-            &wanted.runs,
-            wanted.single_run,
+            runs,
+            (access, wanted.single_run),
             lay_out,
             |records, placement, made| {
                 let adl = Adl {
@@ -168,13 +201,15 @@ impl<P: Platform> SysMm<P> {
                     physical: wanted.physical,
                     adapter: wanted.place.number,
                     logical: wanted.place.logical,
-                    runs: Arc::clone(&wanted.runs),
+                    runs: Arc::clone(runs),
+                    access,
                     list,
                     contiguous: made.contiguous,
+                    section: section.map(Arc::clone),
                     placement,
                 };
                 self.note_created(&adl.note(made.adl.get()));
-                self.note_mapped(object, adl.logical, &adl.placement, &adl.runs, list);
+                self.note_mapped(object, adl.logical, &adl.placement, access, &adl.runs, list);
                 records.adls.insert(made.adl.get(), adl);
                 Ok(*made)
             },
@@ -204,6 +239,7 @@ impl<P: Platform> SysMm<P> {
     /// Ends an ADL that has left the records but is still counted on its objects.
     pub(crate) fn end_adl(&self, at: u64, adl: Adl<P>) {
         let note = adl.note(at);
+        let section = adl.section;
         let (adapter_memory, physical) = (adl.adapter_memory, adl.physical);
         let confirmed = self.retire(Retired {
             object: adl.object,
@@ -213,6 +249,10 @@ impl<P: Platform> SysMm<P> {
         });
         self.driver().release_adl(CpuVa::new(at));
         self.note_released(&note);
+        // What a device may still reach stays locked for ever.
+        if let Some(section) = section.filter(|_| confirmed) {
+            section.unlock();
+        }
         let mut records = self.records.lock();
         records.unreserve_adl(adapter_memory, physical, !confirmed);
         let settled = records.settle(physical);

@@ -8,6 +8,7 @@ use dxgk_hw::{CpuVa, DriverMemory, PAGE_SIZE, PhysAddr, ViewOwner};
 
 use super::{Caller, INVALID, NotEntered, cache_type, pages_of};
 use crate::SysMm;
+use crate::domain::READ_WRITE;
 use crate::domain::retire::Frames;
 use crate::error::CallError;
 use crate::handles::HandleKind;
@@ -78,8 +79,14 @@ impl<P: Platform> SysMm<P> {
         let runs = self.pages.allocate(&request, PageOwner::Driver).map_err(|_| NtStatus::NO_MEMORY)?;
         let runs: Arc<[_]> = Arc::from(runs);
         let object = self.object_number();
-        let give_back =
-            |confirmed| self.give_back(object, place.logical, Frames::Owned(Arc::clone(&runs)), confirmed);
+        let give_back = |confirmed| {
+            self.give_back(
+                object,
+                place.logical,
+                Frames::Owned(Arc::clone(&runs), PageOwner::Driver),
+                confirmed,
+            )
+        };
         let Ok(memory) = self.driver().map_view(&runs, cache, ViewOwner::Kernel) else {
             give_back(true);
             return Err(NtStatus::INSUFFICIENT_RESOURCES.into());
@@ -88,7 +95,7 @@ impl<P: Platform> SysMm<P> {
         let entered = self.map_and_enter(
             &place,
             &runs,
-            false,
+            (READ_WRITE, false),
             |_| Some(()),
             |records, placement, ()| {
                 let pages = PageMapping {

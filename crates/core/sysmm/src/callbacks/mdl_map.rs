@@ -10,6 +10,7 @@ use dxgk_hw::{CacheType, CpuVa, DriverMemory, PAGE_SIZE, PageRun, total_pages};
 
 use super::{Caller, INVALID, NotEntered};
 use crate::SysMm;
+use crate::domain::READ_WRITE;
 use crate::error::CallError;
 use crate::handles::HandleKind;
 use crate::objects::{PageMapping, Place, Records};
@@ -74,7 +75,8 @@ impl<P: Platform> SysMm<P> {
     /// # Errors
     /// STATUS_INVALID_HANDLE (also for a linked adapter that is not the lead), STATUS_DEVICE_NOT_READY,
     /// STATUS_NOT_SUPPORTED (remapping); STATUS_INVALID_PARAMETER for an MDL that cannot be read or cannot be right,
-    /// and for pages that are not RAM or belong to nobody; STATUS_INSUFFICIENT_RESOURCES.
+    /// and for pages that are not RAM or belong to nobody; STATUS_ACCESS_DENIED for pages of a section that devices may
+    /// only read (our choice: the call has no direction, so what it maps can be written); STATUS_INSUFFICIENT_RESOURCES.
     pub fn map_mdl_to_iommu(
         &self,
         _caller: &Caller,
@@ -89,6 +91,7 @@ impl<P: Platform> SysMm<P> {
         let list = readable_mdl(self.platform.driver(), mdl)?;
         self.pages.pin(&list).map_err(|refused| match refused {
             PageListError::TooManyMaps(_) => CallError::Status(NtStatus::INSUFFICIENT_RESOURCES),
+            PageListError::ReadOnly(_) => CallError::Status(NtStatus::ACCESS_DENIED),
             PageListError::NotRam(_) | PageListError::NotOwned(_) => INVALID,
         })?;
         let list: Arc<[PageRun]> = Arc::from(list);
@@ -97,7 +100,7 @@ impl<P: Platform> SysMm<P> {
         let entered = self.map_and_enter(
             &place,
             &list,
-            false,
+            (READ_WRITE, false),
             |_| Some(()),
             |records, placement, ()| {
                 let pages = PageMapping {

@@ -13,9 +13,10 @@
 //! | handle never given out, closed, of another kind or another adapter; not the lead adapter's where it has to be | STATUS_INVALID_HANDLE |
 //! | no pages in the range, no contiguous run | STATUS_NO_MEMORY |
 //! | no logical addresses, table pages, handles, or room for CPU views | STATUS_INSUFFICIENT_RESOURCES |
-//! | not usable in this mode, or not implemented yet (sections, I/O space, user-mode views) | STATUS_NOT_SUPPORTED |
+//! | not usable in this mode | STATUS_NOT_SUPPORTED |
 //! | object already opened | STATUS_ALREADY_REGISTERED |
-//! | registers or ports not assigned to the adapter | STATUS_ACCESS_DENIED |
+//! | registers or ports not assigned to the adapter; pages that devices may only read, where more is wanted | STATUS_ACCESS_DENIED |
+//! | a section's page that was put away cannot be read back | STATUS_IN_PAGE_ERROR |
 //! | adapter stopped or removed | STATUS_DEVICE_NOT_READY |
 //!
 //! They are checked in this order: adapter handle, lead, stopped, mode, other handles, arguments, resources.
@@ -25,6 +26,7 @@ mod contiguous_memory;
 mod device_information;
 mod hot_update;
 mod mdl_map;
+mod object_kind;
 mod pages_for_mdl;
 mod physical_object;
 mod registers;
@@ -35,7 +37,7 @@ use alloc::sync::Arc;
 
 use dxgk_abi::callback::MemoryCachingType;
 use dxgk_abi::{Irql, NtStatus};
-use dxgk_hw::{CacheType, PAGE_SIZE, PageRun};
+use dxgk_hw::{Access, CacheType, PAGE_SIZE, PageRun};
 
 use crate::SysMm;
 use crate::domain::Placement;
@@ -91,20 +93,20 @@ fn pages_of(bytes: u64) -> Result<u64, CallError> {
 impl<P: Platform> SysMm<P> {
     /// Maps pages for the adapter's device and enters the record that holds the mapping, so that a switch of the
     /// mode meanwhile misses neither. In between, outside the lock, `prepare` makes what the record needs of the
-    /// mapping; `None` means that there is no room for it. `enter` gives the mapping back when it cannot enter the
+    /// mapping (with `contiguous` one logical run, or none at all); `None` means that there is no room for it. `enter` gives the mapping back when it cannot enter the
     /// record. The pages are still the caller's after a failure.
     fn map_and_enter<T, R>(
         &self,
         place: &Place<P>,
         runs: &Arc<[PageRun]>,
-        contiguous: bool,
+        (access, contiguous): (Access, bool),
         prepare: impl Fn(&Placement<P>) -> Option<T>,
         enter: impl FnOnce(&mut Records<P>, Placement<P>, &T) -> Result<R, Placement<P>>,
     ) -> Result<R, NotEntered<T>> {
         let mut domain = place.domain.clone();
         let mut prepared: Option<T> = None;
         loop {
-            let placement = match domain.map(runs, contiguous) {
+            let placement = match domain.map(runs, access, contiguous) {
                 Ok(placement) => placement,
                 Err(failure) => {
                     return Err(NotEntered { reachable: failure.reachable, error: failure.into(), prepared });

@@ -8,6 +8,7 @@ use dxgk_hw::{CpuVa, DriverMemory, PAGE_SIZE, PhysAddr};
 
 use super::{Caller, INVALID, NotEntered, cache_type, pages_of};
 use crate::SysMm;
+use crate::domain::READ_WRITE;
 use crate::domain::retire::Frames;
 use crate::error::CallError;
 use crate::handles::{HandleError, HandleKind};
@@ -142,8 +143,14 @@ impl<P: Platform> SysMm<P> {
         let runs = self.pages.allocate(&request, PageOwner::Driver).map_err(|_| NtStatus::NO_MEMORY)?;
         let runs: Arc<[_]> = Arc::from(runs);
         let object = self.object_number();
-        let give_back =
-            |confirmed| self.give_back(object, place.logical, Frames::Owned(Arc::clone(&runs)), confirmed);
+        let give_back = |confirmed| {
+            self.give_back(
+                object,
+                place.logical,
+                Frames::Owned(Arc::clone(&runs), PageOwner::Driver),
+                confirmed,
+            )
+        };
         let Ok(mdl) = self.driver().build_mdl(&runs) else {
             give_back(true);
             return Err(NtStatus::INSUFFICIENT_RESOURCES.into());
@@ -153,7 +160,7 @@ impl<P: Platform> SysMm<P> {
         let entered = self.map_and_enter(
             &place,
             &runs,
-            false,
+            (READ_WRITE, false),
             |_| Some(()),
             |records, placement, ()| {
                 let pages = PageMapping {
@@ -202,7 +209,7 @@ impl<P: Platform> SysMm<P> {
     /// Tells of a new page mapping.
     pub(super) fn note_entered(&self, pages: &PageMapping<P>, handle: Handle) {
         self.note_created(&pages.note(handle));
-        self.note_mapped(pages.object, pages.logical, &pages.placement, &pages.runs, pages.list);
+        self.note_mapped(pages.object, pages.logical, &pages.placement, READ_WRITE, &pages.runs, pages.list);
     }
 }
 

@@ -5,25 +5,27 @@
 //! still hangs on them, [`Strictness`](crate::policy::Strictness) says what happens.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use dxgk_abi::bugcheck::SysMmFatalError;
 use dxgk_abi::callback::{
     ArgCbClosePhysicalMemoryObject, ArgCbCreatePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject,
-    ArgCbOpenPhysicalMemoryObject, PhysicalMemoryParameters,
+    ArgCbOpenPhysicalMemoryObject,
 };
 use dxgk_abi::{Handle, NtStatus};
+use dxgk_event::ListRef;
+use dxgk_hw::PageRun;
 
-use super::contiguous_memory::contiguous_request;
-use super::pages_for_mdl::MdlRequest;
-use super::{Caller, INVALID, cache_type};
+use super::object_kind::{Wanted, wanted};
+use super::{Caller, cache_type};
 use crate::SysMm;
-use crate::domain::retire::Frames;
 use crate::error::CallError;
 use crate::handles::HandleKind;
-use crate::objects::{AdapterMemory, Entry, PhysicalMemory, Place, Records};
-use crate::pages::{Layout, PageOwner, PageRequest};
+use crate::objects::{AdapterMemory, Entry, Memory, PhysicalMemory, Place, Records, Settled};
+use crate::pages::{PageOwner, PageRequest};
 use crate::platform::Platform;
 use crate::policy::Strictness;
+use crate::section::Section;
 
 /// The output of [`SysMm::create_physical_memory_object`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,81 +58,79 @@ impl<P: Platform> Records<P> {
 }
 
 impl<P: Platform> SysMm<P> {
-    /// DxgkCbCreatePhysicalMemoryObject, for types MDL and CONTIGUOUS_MEMORY. `Size` is rounded up to pages. More than
-    /// 4 GiB less a page works for type MDL too (our choice). `Context` is not looked at.
+    /// DxgkCbCreatePhysicalMemoryObject. `Size` is rounded up to pages. More than 4 GiB less a page works for type MDL too
+    /// (our choice). `Context` is not looked at. Sections start zeroed, objects of type MDL unless their flags say
+    /// otherwise; CONTIGUOUS_MEMORY counts as unzeroed; nothing is written to IO_SPACE. A section's PageProtection is also
+    /// what its device mappings and user views permit; kernel views can be written always (our choice).
     ///
     /// # Errors
-    /// STATUS_INVALID_HANDLE, STATUS_DEVICE_NOT_READY; STATUS_NOT_SUPPORTED for SECTION and IO_SPACE, which are not
-    /// implemented yet; an unknown type is STATUS_INVALID_PARAMETER, or bug check 0x1E4/1 with
-    /// [`Strictness::Windows`]; STATUS_INVALID_PARAMETER for size 0, an unknown cache type, limits the wrong way
-    /// round, a bad boundary, or what AllocatePagesForMdl would refuse; STATUS_NO_MEMORY;
+    /// STATUS_INVALID_HANDLE, STATUS_DEVICE_NOT_READY; an unknown type is STATUS_INVALID_PARAMETER, or bug check 0x1E4/1
+    /// with [`Strictness::Windows`]; STATUS_INVALID_PARAMETER for size 0, an unknown cache type, limits the wrong way
+    /// round, a bad boundary, what AllocatePagesForMdl would refuse, a section that is neither cached nor write-combined
+    /// or whose PageProtection is not exactly one of the four, and a range of device memory that does not begin on a page or
+    /// overflows; STATUS_ACCESS_DENIED for one whose pages are not all inside one memory resource; STATUS_NO_MEMORY;
     /// STATUS_INSUFFICIENT_RESOURCES.
     pub fn create_physical_memory_object(
         &self,
         caller: &Caller,
         args: &ArgCbCreatePhysicalMemoryObject,
     ) -> Result<CreatedPhysicalMemory, CallError> {
-        let place =
-            if args.adapter.is_null() { None } else { Some(self.records.lock().place(args.adapter)?) };
-        let request = self.object_request(caller, args)?;
+        let (place, wanted) = {
+            let records = self.records.lock();
+            let place = if args.adapter.is_null() { None } else { Some(records.place(args.adapter)?) };
+            (place, wanted(&records, self.policy.strictness, caller, args)?)
+        };
         let cache = cache_type(args.cache_type)?;
-        let runs = self.pages.allocate(&request, PageOwner::Driver).map_err(|_| NtStatus::NO_MEMORY)?;
-        let runs: Arc<[_]> = Arc::from(runs);
+        let unzeroed = matches!(&wanted, Wanted::Pages(request) if !request.zeroed);
+        let (memory, runs) = self.take_memory(wanted)?;
         let (object, opened) = (self.object_number(), place.as_ref().map(|_| self.object_number()));
-        let memory = PhysicalMemory {
+        // A section's pages move, and a device's are no memory: their lists say nothing of an owner.
+        let list = if let Memory::Ram(runs) = &memory { self.note_list(runs) } else { ListRef::default() };
+        let physical = PhysicalMemory {
             object,
+            kind: args.kind,
             creator: place.as_ref().map(Place::owner),
             bytes: Self::bytes_of(&runs),
-            contiguous: matches!(request.layout, Layout::Contiguous { .. })
-                && matches!(args.parameters(), Some(PhysicalMemoryParameters::Contiguous(_))),
+            unzeroed,
             cache,
-            list: self.note_list(&runs),
-            runs: Arc::clone(&runs),
+            memory: memory.clone(),
+            list,
             opened: None,
             adls: 0,
             views: 0,
             destroyed: false,
             tainted: false,
         };
-        let entered = self.enter_object(memory, place.as_ref().zip(opened));
+        let entered = self.enter_object(physical, place.as_ref().zip(opened));
         if entered.is_err() {
             let logical = place.map_or(u32::MAX, |place| place.logical);
-            self.give_back(object, logical, Frames::Owned(runs), true);
+            self.finish(Settled { released: Vec::new(), memory: Some((object, logical, memory, true)) });
         }
         entered
     }
 
-    fn object_request(
-        &self,
-        caller: &Caller,
-        args: &ArgCbCreatePhysicalMemoryObject,
-    ) -> Result<PageRequest, CallError> {
-        match args.parameters() {
-            Some(PhysicalMemoryParameters::Mdl(mdl)) => MdlRequest {
-                low: mdl.low_address,
-                high: mdl.high_address,
-                skip: mdl.skip_bytes,
-                bytes: args.size,
-                flags: mdl.flags,
+    /// The memory of an object, and all of it as runs.
+    fn take_memory(&self, wanted: Wanted) -> Result<(Memory<P>, Arc<[PageRun]>), CallError> {
+        let take = |request: &PageRequest, owner| {
+            let runs = self.pages.allocate(request, owner).map_err(|_| NtStatus::NO_MEMORY)?;
+            Ok::<Arc<[PageRun]>, CallError>(Arc::from(runs))
+        };
+        match wanted {
+            Wanted::Pages(request) => {
+                let runs = take(&request, PageOwner::Driver)?;
+                Ok((Memory::Ram(Arc::clone(&runs)), runs))
             }
-            .page_request(caller),
-            Some(PhysicalMemoryParameters::Contiguous(contiguous)) => {
-                contiguous_request(args.size, &contiguous)
+            Wanted::Section(request, owner) => {
+                let runs = take(&request, owner)?;
+                Ok((Memory::Section(Arc::new(Section::new(&runs, owner))), runs))
             }
-            // The one place where the types that are not implemented yet are refused.
-            Some(PhysicalMemoryParameters::Section(_) | PhysicalMemoryParameters::IoSpace(_)) => {
-                Err(NtStatus::NOT_SUPPORTED.into())
-            }
-            None if self.policy.strictness == Strictness::Windows => {
-                Err(CallError::fatal(SysMmFatalError::INVALID_PHYSICAL_OBJECT_TYPE))
-            }
-            None => Err(INVALID),
+            Wanted::Device(run) => Ok((Memory::Device(run), Arc::from([run]))),
         }
     }
 
     fn enter_object(
         &self,
-        memory: PhysicalMemory,
+        memory: PhysicalMemory<P>,
         opener: Option<(&Place<P>, u64)>,
     ) -> Result<CreatedPhysicalMemory, CallError> {
         let mut records = self.records.lock();

@@ -15,6 +15,7 @@ use dxgk_hw::{CacheType, CpuVa, DriverMemory, PAGE_SIZE, PageRun, ViewOwner};
 use super::adl::adl_shape;
 use super::{Caller, INVALID, NotEntered};
 use crate::SysMm;
+use crate::domain::READ_WRITE;
 use crate::error::CallError;
 use crate::objects::{Place, Records};
 use crate::platform::Platform;
@@ -165,7 +166,7 @@ impl<P: Platform> SysMm<P> {
         self.map_and_enter(
             &wanted.place,
             &list,
-            false,
+            (READ_WRITE, false),
             |placement| match wanted.form {
                 PinForm::Mdl => self.driver().build_mdl(&list).ok().map(|mdl| (mdl, false)),
                 PinForm::Adl => {
@@ -187,7 +188,7 @@ impl<P: Platform> SysMm<P> {
                 };
                 let Some(area) = records.save_area(wanted.key()) else { return Err(pin.placement) };
                 self.note_created(&pin.note(wanted.place.handle, wanted.index));
-                self.note_mapped(object, wanted.place.logical, &pin.placement, &list, arena);
+                self.note_mapped(object, wanted.place.logical, &pin.placement, READ_WRITE, &list, arena);
                 area.pin = PinState::Pinned(pin);
                 Ok(*at)
             },

@@ -6,6 +6,9 @@
 //!
 //! Only single-page entries are made (our choice): one object's unmap may leave a page of a range mapped for another
 //! object, and a large entry would then have to be split under the device's eyes.
+//!
+//! What a device may do with a page is the page's affair (`PageOwner`), not the mapping's, so all mappings of a page
+//! ask for the same access and an entry never has to change its own under the device's eyes.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -13,10 +16,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use dxgk_abi::NtStatus;
-use dxgk_hw::{DomainId, DomainOps, LogicalPage, PageRun, Pfn, UnitError};
+use dxgk_hw::{Access, DomainId, DomainOps, LogicalPage, PageRun, Pfn, UnitError};
 use lock_api::Mutex;
 
-use super::{ACCESS, Cleared, MapFailure, map_status, sync_cleared};
+use super::{Cleared, MapFailure, map_status, sync_cleared};
 use crate::platform::Platform;
 use crate::runs;
 
@@ -45,11 +48,11 @@ impl<P: Platform> IdentityDomain<P> {
     }
 
     /// Counts one more mapping of every page of the list, all or nothing.
-    pub(crate) fn map(&self, list: &[PageRun]) -> Result<(), MapFailure> {
+    pub(crate) fn map(&self, list: &[PageRun], access: Access) -> Result<(), MapFailure> {
         let mut done = 0;
         for (at, pages) in segments(list) {
             let mut undone = Cleared::default();
-            match self.map_segment(at, pages, &mut undone) {
+            match self.map_segment(at, pages, access, &mut undone) {
                 Ok(()) => done += pages,
                 Err(status) => {
                     let before = self.clear(&runs::slice(list, 0, done));
@@ -63,7 +66,7 @@ impl<P: Platform> IdentityDomain<P> {
         Ok(())
     }
 
-    fn map_segment(&self, at: u64, pages: u64, undone: &mut Cleared) -> Result<(), NtStatus> {
+    fn map_segment(&self, at: u64, pages: u64, access: Access, undone: &mut Cleared) -> Result<(), NtStatus> {
         let mut chunks = self.chunks.lock();
         let counts = chunks.entry(at / CHUNK).or_insert_with(|| Box::new([0; CHUNK as usize]));
         let skip = (at % CHUNK) as usize;
@@ -74,7 +77,7 @@ impl<P: Platform> IdentityDomain<P> {
         let fresh = stretches(part, at, |count| *count == 0);
         for (index, (start, count)) in fresh.iter().enumerate() {
             let frames = [PageRun::new(Pfn::new(*start), *count)];
-            let Err(error) = self.ops.map_singly(LogicalPage::new(*start), &frames, ACCESS) else { continue };
+            let Err(error) = self.ops.map_singly(LogicalPage::new(*start), &frames, access) else { continue };
             for (start, count) in fresh.iter().take(index) {
                 undone.failed |= self.ops.unmap(LogicalPage::new(*start), *count).is_err();
                 undone.push(*start, *count);

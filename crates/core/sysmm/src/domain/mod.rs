@@ -18,11 +18,8 @@ use crate::platform::Platform;
 pub(crate) use identity::IdentityDomain;
 pub(crate) use remapped::RemappedDomain;
 
-/// [`ACCESS`], as events say it.
-pub(crate) const ACCESS_BITS: u8 = ACCESS.bits();
-
-/// Everything is mapped readable and writable: nothing that a driver can ask for yet is read-only.
-const ACCESS: Access = Access::READ.union(Access::WRITE);
+/// What everything is mapped for that is no section for reading only.
+pub(crate) const READ_WRITE: Access = Access::READ.union(Access::WRITE);
 
 /// Where a logical adapter's device addresses lead.
 pub(crate) enum Domain<P: Platform> {
@@ -70,17 +67,22 @@ impl<P: Platform> Domain<P> {
         matches!(self, Self::Remapping(_))
     }
 
-    /// Lets the adapter reach the pages. With `contiguous` a remapping domain finds one logical run or fails.
-    pub(crate) fn map(&self, runs: &Arc<[PageRun]>, contiguous: bool) -> Result<Placement<P>, MapFailure> {
+    /// Lets the adapter reach the pages, for this access. With `contiguous` a remapping domain finds one logical run or fails.
+    pub(crate) fn map(
+        &self,
+        runs: &Arc<[PageRun]>,
+        access: Access,
+        contiguous: bool,
+    ) -> Result<Placement<P>, MapFailure> {
         match self {
             Self::Passthrough => Ok(Placement::Physical),
             Self::Isolation(domain) => {
-                domain.map(runs)?;
-                Ok(Placement::Identity { domain: Arc::clone(domain), runs: Arc::clone(runs) })
+                domain.map(runs, access)?;
+                Ok(Placement::Identity { domain: Arc::clone(domain), runs: Arc::clone(runs), access })
             }
             Self::Remapping(domain) => {
-                let pieces = domain.map(runs, contiguous)?;
-                Ok(Placement::Logical { domain: Arc::clone(domain), pieces })
+                let pieces = domain.map(runs, access, contiguous)?;
+                Ok(Placement::Logical { domain: Arc::clone(domain), pieces, access })
             }
         }
     }
@@ -100,9 +102,9 @@ pub(crate) enum Placement<P: Platform> {
     /// Nowhere: the device uses physical addresses.
     Physical,
     /// At its physical addresses, counted.
-    Identity { domain: Arc<IdentityDomain<P>>, runs: Arc<[PageRun]> },
+    Identity { domain: Arc<IdentityDomain<P>>, runs: Arc<[PageRun]>, access: Access },
     /// At addresses of its own.
-    Logical { domain: Arc<RemappedDomain<P>>, pieces: Vec<LogicalRun> },
+    Logical { domain: Arc<RemappedDomain<P>>, pieces: Vec<LogicalRun>, access: Access },
 }
 
 impl<P: Platform> Placement<P> {
@@ -111,6 +113,14 @@ impl<P: Platform> Placement<P> {
             Self::Physical => ModeChoice::Passthrough,
             Self::Identity { .. } => ModeChoice::Isolation,
             Self::Logical { .. } => ModeChoice::Remapping,
+        }
+    }
+
+    /// What the device may do there. Without a domain nothing keeps it from anything.
+    pub(crate) fn access(&self) -> Access {
+        match self {
+            Self::Physical => READ_WRITE,
+            Self::Identity { access, .. } | Self::Logical { access, .. } => *access,
         }
     }
 
@@ -126,8 +136,8 @@ impl<P: Platform> Placement<P> {
     fn clear(&self) -> Cleared {
         match self {
             Self::Physical => Cleared::default(),
-            Self::Identity { domain, runs } => domain.clear(runs),
-            Self::Logical { domain, pieces } => domain.clear(pieces),
+            Self::Identity { domain, runs, .. } => domain.clear(runs),
+            Self::Logical { domain, pieces, .. } => domain.clear(pieces),
         }
     }
 
@@ -142,7 +152,7 @@ impl<P: Platform> Placement<P> {
 
     /// Gives logical addresses back, after [`sync`](Self::sync).
     fn release_addresses(&self) {
-        if let Self::Logical { domain, pieces } = self {
+        if let Self::Logical { domain, pieces, .. } = self {
             domain.release(pieces);
         }
     }

@@ -4,10 +4,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use dxgk_abi::NtStatus;
-use dxgk_hw::{DomainId, DomainOps, PageRun, UnitError, total_pages};
+use dxgk_hw::{Access, DomainId, DomainOps, PageRun, UnitError, total_pages};
 use lock_api::Mutex;
 
-use super::{ACCESS, Cleared, MapFailure, map_status, sync_cleared};
+use super::{Cleared, MapFailure, map_status, sync_cleared};
 use crate::logical::{LogicalRun, LogicalSpace};
 use crate::low_resources::{Allocation, LowResources};
 use crate::platform::Platform;
@@ -34,7 +34,12 @@ impl<P: Platform> RemappedDomain<P> {
     }
 
     /// Maps the list at fresh addresses, all or nothing. The lock is held for the choice of addresses only.
-    pub(crate) fn map(&self, list: &[PageRun], contiguous: bool) -> Result<Vec<LogicalRun>, MapFailure> {
+    pub(crate) fn map(
+        &self,
+        list: &[PageRun],
+        access: Access,
+        contiguous: bool,
+    ) -> Result<Vec<LogicalRun>, MapFailure> {
         let pages = total_pages(list);
         let refused = self.low.refuses(Allocation::LogicalRange);
         let room = if refused { None } else { self.space.lock().allocate(pages, contiguous) };
@@ -42,9 +47,9 @@ impl<P: Platform> RemappedDomain<P> {
         let mut skip = 0;
         for (index, piece) in pieces.iter().enumerate() {
             let mapped = if piece.pages == pages {
-                self.ops.map(piece.start, list, ACCESS)
+                self.ops.map(piece.start, list, access)
             } else {
-                self.ops.map(piece.start, &runs::slice(list, skip, piece.pages), ACCESS)
+                self.ops.map(piece.start, &runs::slice(list, skip, piece.pages), access)
             };
             if let Err(error) = mapped {
                 let (before, rest) = pieces.split_at(index);

@@ -18,7 +18,7 @@ use crate::platform::Platform;
 /// Whose the frames are that were mapped, and so what happens to them.
 pub(crate) enum Frames {
     /// The object's own: they go back to the page database.
-    Owned(Arc<[PageRun]>),
+    Owned(Arc<[PageRun]>, PageOwner),
     /// Somebody else's, counted as mapped.
     Pinned(Arc<[PageRun]>),
     /// Another object's, which goes on holding them.
@@ -59,8 +59,8 @@ impl<P: Platform> SysMm<P> {
         let freed = match (&frames, confirmed) {
             (Frames::Borrowed, _) => 0,
             // Our own record names our own pages; were it not so, none of them would be free afterwards.
-            (Frames::Owned(runs), true) => self.pages.release(runs, PageOwner::Driver).unwrap_or(0),
-            (Frames::Owned(runs), false) => {
+            (Frames::Owned(runs, owner), true) => self.pages.release(runs, *owner).unwrap_or(0),
+            (Frames::Owned(runs, _), false) => {
                 self.pages.quarantine(runs);
                 0
             }

@@ -64,6 +64,7 @@ impl From<PageOwner> for PageState {
     fn from(owner: PageOwner) -> Self {
         match owner {
             PageOwner::Driver => Self::Driver,
+            PageOwner::ReadOnly => Self::ReadOnly,
             PageOwner::Kernel => Self::Kernel,
         }
     }
@@ -170,12 +171,42 @@ impl<P: Platform> PageDatabase<P> {
 
     /// Counts one more device mapping of each page: none of them becomes free before [`unpin`](Self::unpin).
     pub(crate) fn pin(&self, runs: &[PageRun]) -> Result<(), PageListError> {
-        self.store.lock().pin(runs)
+        self.store.lock().pin(runs, false)
     }
 
     /// Undoes a [`pin`](Self::pin). Returns how many pages became free by it.
     pub(crate) fn unpin(&self, runs: &[PageRun]) -> u64 {
         self.store.lock().unpin(runs, &|run| self.spoil(run))
+    }
+
+    /// Keeps each page where it is, and from becoming free, until [`let_go`](Self::let_go), as MmProbeAndLockPages does.
+    ///
+    /// # Errors
+    /// [`PageListError`] with the first page that cannot be held; then none is.
+    pub fn hold(&self, runs: &[PageRun]) -> Result<(), PageListError> {
+        self.store.lock().pin(runs, true)
+    }
+
+    /// Undoes a [`hold`](Self::hold).
+    pub fn let_go(&self, runs: &[PageRun]) {
+        self.unpin(runs);
+    }
+
+    /// Whether nothing but its owner holds a page; it then belongs to nobody until
+    /// [`free_withheld`](Self::free_withheld) or [`return_withheld`](Self::return_withheld).
+    pub(crate) fn withhold(&self, frame: Pfn, owner: PageOwner) -> bool {
+        self.store.lock().withhold(frame.get(), owner.into())
+    }
+
+    /// The page is nobody's.
+    pub(crate) fn free_withheld(&self, frame: Pfn) {
+        self.spoil(PageRun::new(frame, 1));
+        self.store.lock().settle(frame.get(), PageState::Free);
+    }
+
+    /// The page stays whose it was.
+    pub(crate) fn return_withheld(&self, frame: Pfn, owner: PageOwner) {
+        self.store.lock().settle(frame.get(), owner.into());
     }
 
     /// Takes pages of the driver's objects out of circulation for ever.
@@ -189,6 +220,7 @@ impl<P: Platform> PageDatabase<P> {
     pub fn owner(&self, page: Pfn) -> Option<PageOwner> {
         match self.store.lock().state(page.get()) {
             Some(PageState::Driver) => Some(PageOwner::Driver),
+            Some(PageState::ReadOnly) => Some(PageOwner::ReadOnly),
             Some(PageState::Kernel) => Some(PageOwner::Kernel),
             _ => None,
         }
@@ -203,7 +235,7 @@ impl<P: Platform> PageDatabase<P> {
             total: counts.iter().sum(),
             free: of(PageState::Free) + of(PageState::Cached),
             reserved: of(PageState::Reserved),
-            driver: of(PageState::Driver),
+            driver: of(PageState::Driver) + of(PageState::ReadOnly),
             kernel: of(PageState::Kernel),
             table: of(PageState::Table),
             quarantined: of(PageState::Quarantined),

@@ -75,6 +75,8 @@ impl PageRequest {
 pub enum PageOwner {
     /// Objects of the memory manager: what a driver got through its callbacks.
     Driver,
+    /// Likewise, and devices may only read it: sections that are not PAGE_READWRITE.
+    ReadOnly,
     /// The kernel around the driver: pool, stacks, images, memory from the Mm routines.
     Kernel,
 }

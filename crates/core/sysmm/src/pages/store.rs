@@ -17,6 +17,8 @@ pub enum PageListError {
     NotOwned(Pfn),
     /// This page is mapped for devices as often as can be counted.
     TooManyMaps(Pfn),
+    /// Devices may only read this page, and what would be mapped is for reading and writing.
+    ReadOnly(Pfn),
 }
 
 pub(super) struct Store {
@@ -146,15 +148,19 @@ impl Store {
         Ok(freed)
     }
 
-    /// Counts one more device mapping of each page, or of none.
-    pub(super) fn pin(&mut self, runs: &[PageRun]) -> Result<(), PageListError> {
+    /// Counts one more device mapping of each page, or of none. Pages that devices may only read have to be permitted.
+    pub(super) fn pin(&mut self, runs: &[PageRun], may_read_only: bool) -> Result<(), PageListError> {
         for (done, page) in pages(runs).enumerate() {
             let refused = match self.state(page) {
                 None => Some(PageListError::NotRam(Pfn::new(page))),
-                Some(PageState::Driver | PageState::Kernel) if self.pins(page) == u16::MAX => {
+                Some(PageState::Driver | PageState::Kernel | PageState::ReadOnly)
+                    if self.pins(page) == u16::MAX =>
+                {
                     Some(PageListError::TooManyMaps(Pfn::new(page)))
                 }
                 Some(PageState::Driver | PageState::Kernel) => None,
+                Some(PageState::ReadOnly) if !may_read_only => Some(PageListError::ReadOnly(Pfn::new(page))),
+                Some(PageState::ReadOnly) => None,
                 Some(_) => Some(PageListError::NotOwned(Pfn::new(page))),
             };
             if let Some(refused) = refused {
@@ -179,6 +185,22 @@ impl Store {
             }
         }
         freed
+    }
+
+    /// Keeps a page that nothing holds from being held, for whoever is about to free it.
+    pub(super) fn withhold(&mut self, page: u64, owner: PageState) -> bool {
+        let free_to_go = self.state(page) == Some(owner) && self.pins(page) == 0;
+        if free_to_go {
+            self.mark(page, 1, PageState::Held);
+        }
+        free_to_go
+    }
+
+    /// Ends a [`withhold`](Self::withhold).
+    pub(super) fn settle(&mut self, page: u64, state: PageState) {
+        if self.state(page) == Some(PageState::Held) && self.pins(page) == 0 {
+            self.mark(page, 1, state);
+        }
     }
 
     fn add_pins(&mut self, page: u64, by: i16) -> u16 {

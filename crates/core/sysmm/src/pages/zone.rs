@@ -23,14 +23,16 @@ pub(crate) enum PageState {
     Table = 4,
     /// Kept for ever, because an invalidation was not confirmed.
     Quarantined = 5,
-    /// Given back by its owner while something still maps it for a device.
+    /// Given back by its owner while something still maps it for a device, or about to be.
     Held = 6,
     /// Nobody's, in a large page that is kept whole.
     Cached = 7,
+    /// An object's, and devices may only read it.
+    ReadOnly = 8,
 }
 
 impl PageState {
-    pub(crate) const COUNT: usize = 8;
+    pub(crate) const COUNT: usize = 9;
 
     fn from_byte(byte: u8) -> Self {
         match byte {
@@ -41,6 +43,7 @@ impl PageState {
             5 => Self::Quarantined,
             6 => Self::Held,
             7 => Self::Cached,
+            8 => Self::ReadOnly,
             _ => Self::Reserved,
         }
     }

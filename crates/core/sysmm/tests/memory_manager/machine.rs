@@ -1,24 +1,25 @@
 //! A platform that keeps books, and a domain that remembers what a device could still reach.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use dxgk_abi::callback::{
     ArgCbAllocateAdl, ArgCbAllocatePagesForMdl, ArgCbCreatePhysicalMemoryObject, ContiguousParameters,
-    MdlParameters, MemoryCachingType, PhysicalMemoryParameters,
+    IoSpaceParameters, MdlParameters, MemoryCachingType, PhysicalMemoryParameters, SectionParameters,
 };
+use dxgk_abi::kernel::PageProtection;
 use dxgk_abi::mdl::{Mdl, MdlFlags};
 use dxgk_abi::{Handle, Irql, NtStatus};
 use dxgk_event::{Event, EventId, EventSink, ListRef, MappingStep, ObjectKind, ObjectStep};
 use dxgk_hw::{
     Access, AdlShape, BadAddress, CacheType, CpuVa, DomainId, DomainOps, DriverMemory, LogicalAddr,
-    LogicalPage, MachineMemory, MapError, NoRoom, NotRam, PAGE_SIZE, PageRun, Pfn, PhysAddr, RamRange,
-    RegisterWindow, UnitError, ViewOwner, total_pages,
+    LogicalPage, MachineMemory, MapError, NoRoom, NotRam, PAGE_SIZE, PageRun, PageStore, Pfn, PhysAddr,
+    RamRange, RegisterWindow, UnitError, ViewOwner, total_pages,
 };
 use dxgk_sysmm::{
-    Addressing, CallError, Caller, LogicalAdapterId, PageDatabase, Platform, Policy, Resource, ResourceKind,
-    SysMm,
+    Addressing, CallError, Caller, HeapPageStore, LogicalAdapterId, PageDatabase, Platform, Policy, Resource,
+    ResourceKind, SysMm,
 };
 
 pub(crate) struct Ram {
@@ -97,6 +98,11 @@ pub(crate) struct DriverSide {
     pub(crate) made: Mutex<Vec<(CacheType, ViewOwner)>>,
     /// Blocks of the driver's own memory that can be read.
     pub(crate) blocks: Mutex<BTreeMap<u64, Vec<u8>>>,
+    /// The frame under each page of a view of RAM.
+    pub(crate) seen: Mutex<BTreeMap<u64, Vec<Option<u64>>>>,
+    pub(crate) read_only: Mutex<Vec<u64>>,
+    /// No view can be changed.
+    pub(crate) rigid: AtomicBool,
 }
 
 impl DriverSide {
@@ -113,6 +119,19 @@ impl DriverSide {
         let at = self.address(bytes.len() as u64).expect("room");
         self.blocks.lock().expect("unpoisoned").insert(at, bytes.to_vec());
         at
+    }
+
+    fn change_view(&self, base: CpuVa, offset: u64, frames: Vec<Option<u64>>) {
+        let mut seen = self.seen.lock().expect("unpoisoned");
+        let view = seen.get_mut(&base.get()).expect("a live view of RAM");
+        let first = (offset / PAGE_SIZE) as usize;
+        view.splice(first..first + frames.len(), frames).for_each(drop);
+    }
+
+    /// The frame under the page of a view that holds an address.
+    pub(crate) fn frame_under(&self, base: CpuVa, offset: u64) -> Option<u64> {
+        let seen = self.seen.lock().expect("unpoisoned");
+        *seen.get(&base.get()).expect("a live view").get((offset / PAGE_SIZE) as usize).expect("inside it")
     }
 
     /// An MDL that the driver made.
@@ -190,10 +209,30 @@ impl DriverMemory for DriverSide {
         self.made.lock().expect("unpoisoned").push((cache, owner));
         let first = runs.first().map_or(0, |run| run.start.get());
         self.views.lock().expect("unpoisoned").insert(at, (bytes, first));
+        self.seen.lock().expect("unpoisoned").insert(at, pages(runs).map(Some).collect());
         Ok(CpuVa::new(at))
     }
 
+    fn make_view_read_only(&self, base: CpuVa, _bytes: u64) -> Result<(), NoRoom> {
+        self.read_only.lock().expect("unpoisoned").push(base.get());
+        Ok(())
+    }
+
+    fn take_from_view(&self, base: CpuVa, offset: u64, count: u64) -> Result<(), NoRoom> {
+        if self.rigid.load(Ordering::Relaxed) {
+            return Err(NoRoom);
+        }
+        self.change_view(base, offset, vec![None; count as usize]);
+        Ok(())
+    }
+
+    fn put_into_view(&self, base: CpuVa, offset: u64, runs: &[PageRun]) -> Result<(), NoRoom> {
+        self.change_view(base, offset, pages(runs).map(Some).collect());
+        Ok(())
+    }
+
     fn unmap_view(&self, base: CpuVa, bytes: u64) {
+        self.seen.lock().expect("unpoisoned").remove(&base.get());
         let gone = self.views.lock().expect("unpoisoned").remove(&base.get());
         assert_eq!(gone.map(|(bytes, _)| bytes), Some(bytes), "a view is unmapped as it was mapped");
     }
@@ -275,6 +314,7 @@ pub(crate) struct Machine {
     pub(crate) ram: Ram,
     pub(crate) driver: DriverSide,
     pub(crate) sink: Sink,
+    pub(crate) store: HeapPageStore<parking_lot::RawMutex>,
 }
 
 impl Platform for Machine {
@@ -294,11 +334,17 @@ impl Platform for Machine {
     fn events(&self) -> &Sink {
         &self.sink
     }
+
+    fn page_store(&self) -> Option<&dyn PageStore> {
+        Some(&self.store)
+    }
 }
 
 #[derive(Default)]
 pub(crate) struct Tables {
     pub(crate) entries: BTreeMap<u64, u64>,
+    /// Pages that were mapped without the right to write.
+    pub(crate) read_only: BTreeSet<u64>,
     /// Cleared, but still in the unit's cache.
     pub(crate) stale: BTreeMap<u64, u64>,
     pub(crate) syncs: u64,
@@ -330,6 +376,10 @@ impl BookDomain {
     }
 
     fn owned(&self, frame: u64) -> bool {
+        // Registers are the device's for ever.
+        if (BAR..BAR + MIB).contains(&(frame * PAGE_SIZE)) {
+            return true;
+        }
         let pages = self.pages.get().and_then(Weak::upgrade);
         // Held pages are nobody's, but they are not free: nobody can be given one.
         pages.is_none_or(|pages| pages.owner(Pfn::new(frame)).is_some() || pages.counts().held != 0)
@@ -353,7 +403,7 @@ impl DomainOps for BookDomain {
     }
 
     fn map_singly(&self, at: LogicalPage, runs: &[PageRun], access: Access) -> Result<(), MapError> {
-        assert_eq!(access, Access::READ | Access::WRITE);
+        assert!(access.contains(Access::READ));
         let mut tables = self.tables.lock().expect("unpoisoned");
         match &mut tables.maps_left {
             Some(0) => return Err(MapError::NoFrame),
@@ -364,6 +414,9 @@ impl DomainOps for BookDomain {
         if let Some((page, _)) = list.iter().find(|(page, _)| tables.entries.contains_key(page)) {
             return Err(MapError::Occupied(LogicalPage::new(*page)));
         }
+        if !access.contains(Access::WRITE) {
+            tables.read_only.extend(list.iter().map(|(page, _)| *page));
+        }
         tables.entries.extend(list);
         Ok(())
     }
@@ -372,6 +425,7 @@ impl DomainOps for BookDomain {
         let mut tables = self.tables.lock().expect("unpoisoned");
         for page in at.get()..at.get() + count {
             let frame = tables.entries.remove(&page).ok_or(MapError::NotMapped(LogicalPage::new(page)))?;
+            tables.read_only.remove(&page);
             tables.stale.insert(page, frame);
         }
         Ok(())
@@ -417,6 +471,8 @@ pub(crate) struct Run {
 }
 
 pub(crate) const CALLER: Caller = Caller { irql: Irql::PASSIVE_LEVEL, process: 3, node: 0 };
+/// What the page store holds of pages that are not all one word.
+pub(crate) const STORED_PAGES: u64 = 40;
 pub(crate) const MIB: u64 = 1 << 20;
 pub(crate) const BAR: u64 = 0xfea0_0000;
 
@@ -437,6 +493,7 @@ impl Run {
     pub(crate) fn with(kind: Kind, policy: Policy, ram: &[(u64, u64, u32)]) -> Self {
         let machine = Arc::new(Machine {
             ram: Ram { ranges: ranges(ram), filled: Mutex::default(), written: Mutex::default() },
+            store: HeapPageStore::new(STORED_PAGES),
             driver: DriverSide::default(),
             sink: Sink::default(),
         });
@@ -472,7 +529,8 @@ impl Run {
     pub(crate) fn assert_balanced(&self) {
         let totals = self.sysmm.statistics();
         assert_eq!(totals.pages.free + totals.pages.reserved, totals.pages.total, "{totals:?}");
-        assert_eq!(totals.mapped_pages, 0, "{totals:?}");
+        assert_eq!((totals.mapped_pages, totals.paged_out), (0, 0), "{totals:?}");
+        assert_eq!(self.machine.store.kept(), 0, "kept pages of no object");
         assert_eq!(self.domain.reachable(), Vec::<u64>::new());
         assert_eq!(self.machine.sink.living(), Vec::<u64>::new());
         assert!(self.machine.driver.views.lock().expect("unpoisoned").is_empty());
@@ -530,4 +588,28 @@ pub(crate) fn contiguous_object(adapter: Handle, bytes: u64) -> ArgCbCreatePhysi
 
 pub(crate) fn adl_args(adapter_memory_object: Handle, offset: u64, size: u64) -> ArgCbAllocateAdl {
     ArgCbAllocateAdl { adapter_memory_object, offset, size, ..ArgCbAllocateAdl::default() }
+}
+
+/// A section, cached.
+pub(crate) fn section_object(
+    adapter: Handle,
+    bytes: u64,
+    protection: PageProtection,
+) -> ArgCbCreatePhysicalMemoryObject {
+    let mut args = mdl_object(adapter, bytes);
+    let section = SectionParameters { page_protection: protection.0, ..SectionParameters::default() };
+    args.set_parameters(PhysicalMemoryParameters::Section(section));
+    args
+}
+
+/// A range of device memory, uncached.
+pub(crate) fn device_object(
+    adapter: Handle,
+    base_address: u64,
+    bytes: u64,
+) -> ArgCbCreatePhysicalMemoryObject {
+    let mut args = mdl_object(adapter, bytes);
+    args.set_parameters(PhysicalMemoryParameters::IoSpace(IoSpaceParameters { base_address }));
+    args.cache_type = MemoryCachingType::NON_CACHED;
+    args
 }

@@ -233,8 +233,16 @@ fn create_physical_memory_object_refuses() {
                 NtStatus::INVALID_PARAMETER,
             ),
             ("type 4", change(mdl, &|a| a.kind = PhysicalMemoryType(4)), NtStatus::INVALID_PARAMETER),
-            ("a section", change(mdl, &|a| a.kind = PhysicalMemoryType::SECTION), NtStatus::NOT_SUPPORTED),
-            ("I/O space", change(mdl, &|a| a.kind = PhysicalMemoryType::IO_SPACE), NtStatus::NOT_SUPPORTED),
+            (
+                "a section whose protection is all zeroes",
+                change(mdl, &|a| a.kind = PhysicalMemoryType::SECTION),
+                NtStatus::INVALID_PARAMETER,
+            ),
+            (
+                "page 0 as I/O space",
+                change(mdl, &|a| a.kind = PhysicalMemoryType::IO_SPACE),
+                NtStatus::ACCESS_DENIED,
+            ),
             (
                 "hot removal",
                 change(mdl, &|a| a.set_parameters(PhysicalMemoryParameters::Mdl(hot))),
@@ -321,7 +329,7 @@ fn views_refuse() {
         ("a byte too many", wanted(1, 2 << 12, 0), NtStatus::INVALID_PARAMETER),
         ("an overflow", wanted(u64::MAX, 2, 0), NtStatus::INVALID_PARAMETER),
         ("an unknown mode", wanted(0, 1, 2), NtStatus::INVALID_PARAMETER),
-        ("user mode", wanted(0, 1, 1), NtStatus::NOT_SUPPORTED),
+        ("a mode of all ones", wanted(0, 1, u32::MAX), NtStatus::INVALID_PARAMETER),
     ];
     for (name, args, expected) in cases {
         assert_eq!(status(run.sysmm.map_physical_memory(&CALLER, &args)), expected, "{name}");

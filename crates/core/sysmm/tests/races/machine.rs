@@ -90,6 +90,18 @@ impl DriverMemory for Space {
         Ok(self.address(total_pages(runs) * PAGE_SIZE))
     }
 
+    fn make_view_read_only(&self, _base: CpuVa, _bytes: u64) -> Result<(), NoRoom> {
+        Ok(())
+    }
+
+    fn take_from_view(&self, _base: CpuVa, _offset: u64, _pages: u64) -> Result<(), NoRoom> {
+        Err(NoRoom)
+    }
+
+    fn put_into_view(&self, _base: CpuVa, _offset: u64, _runs: &[PageRun]) -> Result<(), NoRoom> {
+        Err(NoRoom)
+    }
+
     fn unmap_view(&self, _base: CpuVa, _bytes: u64) {}
 
     fn map_registers(&self, window: RegisterWindow) -> Result<CpuVa, NoRoom> {

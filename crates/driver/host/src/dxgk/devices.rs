@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dxgk_event::{Event, EventSink, RegisterAccess};
-use dxgk_hw::{BarKind, CacheType, CpuVa, PAGE_SIZE, PciFunction, PhysAddr, Width};
+use dxgk_hw::{BarKind, CacheType, CpuVa, PAGE_SIZE, PciFunction, PhysAddr, ViewOwner, Width};
 
 use super::state::PortState;
 use crate::kernel::{self, HUNDREDS_PER_BOUNDARY, IoSpace, TimePassing};
@@ -35,7 +35,26 @@ pub struct Devices {
 
 struct Windows {
     region: Region,
-    held: BTreeMap<u64, (Reservation, u64)>,
+    users: Region,
+    /// By address.
+    held: BTreeMap<u64, Held>,
+}
+
+/// A window that is mapped, if its process is the current one.
+struct Held {
+    reservation: Reservation,
+    bytes: u64,
+    physical: PhysAddr,
+    owner: ViewOwner,
+}
+
+impl Windows {
+    fn region(&mut self, owner: ViewOwner) -> &mut Region {
+        match owner {
+            ViewOwner::Kernel => &mut self.region,
+            ViewOwner::Process(_) => &mut self.users,
+        }
+    }
 }
 
 impl core::fmt::Debug for Devices {
@@ -48,7 +67,11 @@ impl Devices {
     /// The devices, none of them mapped.
     #[must_use]
     pub fn new(functions: Vec<Arc<dyn PciFunction>>, sink: Arc<HostSink>, run: &RunGuard) -> Self {
-        let windows = Windows { region: Region::new(Purpose::Registers, run), held: BTreeMap::new() };
+        let windows = Windows {
+            region: Region::new(Purpose::Registers, run),
+            users: Region::new(Purpose::UserRegisters, run),
+            held: BTreeMap::new(),
+        };
         Self { functions, sink, windows: Mutex::new(windows) }
     }
 
@@ -195,30 +218,51 @@ pub(super) fn answer_ports(devices: &Arc<Devices>) {
 #[derive(Clone, Debug)]
 pub struct DeviceWindows(pub Arc<Devices>);
 
-impl IoSpace for DeviceWindows {
-    fn map(&self, base: PhysAddr, bytes: u64, _cache: CacheType) -> Option<CpuVa> {
+impl DeviceWindows {
+    /// Lets the driver reach `bytes` bytes of device memory at `va`. `None` when that is no device memory.
+    fn open(&self, va: u64, base: PhysAddr, bytes: u64) -> Option<()> {
         let (function, bar, offset) = self.0.decode(false, base, bytes)?;
+        let window = Window { devices: Arc::clone(&self.0), function, bar, va, offset, physical: base.get() };
+        add_window(va, bytes, Rc::new(window)).ok()
+    }
+}
+
+impl IoSpace for DeviceWindows {
+    fn map(&self, base: PhysAddr, bytes: u64, _cache: CacheType, owner: ViewOwner) -> Option<CpuVa> {
+        self.0.decode(false, base, bytes)?;
         let in_page = base.offset();
         let reserved = in_page.checked_add(bytes)?.checked_next_multiple_of(PAGE_SIZE)?;
         let mut windows = self.0.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let reservation = windows.region.reserve(reserved, PAGE_SIZE).ok()?;
+        let reservation = windows.region(owner).reserve(reserved, PAGE_SIZE).ok()?;
         let va = reservation.address() + in_page;
-        let window = Window { devices: Arc::clone(&self.0), function, bar, va, offset, physical: base.get() };
-        if add_window(va, bytes, Rc::new(window)).is_err() {
+        if self.open(va, base, bytes).is_none() {
             // Given back unused; if that fails too the addresses are lost, which harms nobody.
-            let _ = windows.region.release(reservation);
+            let _ = windows.region(owner).release(reservation);
             return None;
         }
-        windows.held.insert(va, (reservation, bytes));
+        windows.held.insert(va, Held { reservation, bytes, physical: base, owner });
         Some(CpuVa::new(va))
     }
 
     fn unmap(&self, va: CpuVa, _bytes: u64) {
         let mut windows = self.0.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((reservation, _)) = windows.held.remove(&va.get()) {
+        if let Some(held) = windows.held.remove(&va.get()) {
             remove_window(va.get());
             // A region that refuses its own reservation keeps it: a leak of addresses, not of memory.
-            let _ = windows.region.release(reservation);
+            let _ = windows.region(held.owner).release(held.reservation);
+        }
+    }
+
+    fn enter_process(&self, process: u32) {
+        let windows = self.0.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        for (va, held) in &windows.held {
+            if let ViewOwner::Process(owner) = held.owner {
+                remove_window(*va);
+                if owner == process {
+                    // It was open before, and the device has not moved.
+                    let _ = self.open(*va, held.physical, held.bytes);
+                }
+            }
         }
     }
 }

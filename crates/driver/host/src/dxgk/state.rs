@@ -198,7 +198,7 @@ pub(crate) fn serve(
         // The rules, read from the stream by somebody else, found what Driver Verifier stops for.
         stop::bug_check(BugCheck::DRIVER_VERIFIER_DMA_VIOLATION, port.dma_violation());
     }
-    let caller = Caller::new(Irql(processor::irql()), 0);
+    let caller = Caller::new(Irql(processor::irql()), processor::process());
     let result = body(port, &caller);
     let (status, words) = match &result {
         Ok(words) => (NtStatus::SUCCESS, words.as_slice()),

@@ -113,6 +113,7 @@ impl Bench {
         let settings =
             Settings { offered: InterfaceVersion::WDDM3_1, stop_like_windows: false, post_display: None };
         let state = Arc::new(PortState::new(Arc::clone(&sysmm), Arc::clone(&sink), devices, settings));
+        kernel.set_pager(Arc::clone(&sysmm) as _);
         kernel.set_port(Arc::clone(&state) as _);
         kernel.set_port_entries(port_entries());
         let mut images = Region::new(Purpose::Images, &guard);

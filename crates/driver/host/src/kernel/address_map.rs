@@ -40,14 +40,15 @@ pub enum Backing {
 
 #[derive(Clone, Debug)]
 enum Pages {
-    /// `(pages before this run, first frame)`, ascending.
-    Ram(Vec<(u64, Pfn)>),
+    /// `(pages before this run, first frame)`, ascending; no frame: the pages are not there at the moment.
+    Ram(Vec<(u64, Option<Pfn>)>),
     Device(PhysAddr),
     Host,
 }
 
+/// A range taken out of the map by [`AddressMap::take`].
 #[derive(Clone, Debug)]
-struct Range {
+pub struct Range {
     bytes: u64,
     usage: RangeUse,
     pages: Pages,
@@ -61,6 +62,40 @@ pub struct BadRange;
 #[derive(Debug, Default)]
 pub struct AddressMap {
     ranges: BTreeMap<u64, Range>,
+}
+
+impl Range {
+    /// As [`AddressMap::change_frames`].
+    pub fn change_frames(&mut self, first: u64, pages: u64, frames: Option<&[PageRun]>) {
+        let total = self.bytes / PAGE_SIZE;
+        let Pages::Ram(list) = &mut self.pages else { return };
+        let end = first.saturating_add(pages).min(total);
+        let mut changed = Vec::with_capacity(list.len() + 2);
+        let ends = list.iter().skip(1).map(|(before, _)| *before).chain([total]);
+        // What lies before, the new pages, and what lies behind.
+        let pieces: Vec<(u64, u64, Option<Pfn>)> =
+            list.iter().zip(ends).map(|((from, start), to)| (*from, to, *start)).collect();
+        let kept = |low: u64, high: u64| {
+            pieces.iter().filter_map(move |(from, to, start)| {
+                let (cut, to) = (low.max(*from), high.min(*to));
+                let start = start.and_then(|start| start.checked_add(cut.saturating_sub(*from)));
+                (cut < to).then_some((cut, start))
+            })
+        };
+        changed.extend(kept(0, first));
+        match frames {
+            None => changed.push((first, None)),
+            Some(runs) => {
+                let mut at = first;
+                for run in runs {
+                    changed.push((at, Some(run.start)));
+                    at = at.saturating_add(run.pages);
+                }
+            }
+        }
+        changed.extend(kept(end, total));
+        *list = changed;
+    }
 }
 
 impl AddressMap {
@@ -91,7 +126,7 @@ impl AddressMap {
                 let mut sum = 0u64;
                 let mut list = Vec::with_capacity(runs.len());
                 for run in runs {
-                    list.push((sum, run.start));
+                    list.push((sum, Some(run.start)));
                     sum = sum.checked_add(run.pages).ok_or(BadRange)?;
                 }
                 if sum != bytes / PAGE_SIZE {
@@ -107,6 +142,23 @@ impl AddressMap {
     /// Takes the range that begins at `base` away; its length in bytes, or `None` when none begins there.
     pub fn remove(&mut self, base: CpuVa) -> Option<u64> {
         self.ranges.remove(&base.get()).map(|range| range.bytes)
+    }
+
+    /// Takes a range out of the map, to be [put back](Self::put_back) later.
+    pub fn take(&mut self, base: CpuVa) -> Option<Range> {
+        self.ranges.remove(&base.get())
+    }
+
+    /// Puts a range back where it was; nothing else can have been put there meanwhile.
+    pub fn put_back(&mut self, base: CpuVa, range: Range) {
+        self.ranges.insert(base.get(), range);
+    }
+
+    /// Changes the frames of `pages` pages of the range at `base`, from page `first` on; without `frames` they have none.
+    pub fn change_frames(&mut self, base: CpuVa, first: u64, pages: u64, frames: Option<&[PageRun]>) {
+        if let Some(range) = self.ranges.get_mut(&base.get()) {
+            range.change_frames(first, pages, frames);
+        }
     }
 
     fn find(&self, va: u64) -> Option<(u64, &Range)> {
@@ -132,7 +184,7 @@ impl AddressMap {
                 let page = offset / PAGE_SIZE;
                 let at = list.partition_point(|(before, _)| *before <= page).checked_sub(1)?;
                 let (before, first) = list.get(at)?;
-                first.checked_add(page - before)?.address().checked_add(offset % PAGE_SIZE)
+                (*first)?.checked_add(page - before)?.address().checked_add(offset % PAGE_SIZE)
             }
         }
     }
@@ -184,6 +236,26 @@ mod tests {
         assert_eq!(map.frames(base, 7), None);
         assert_eq!(map.remove(base), Some(6 * PAGE_SIZE));
         assert_eq!(map.physical(base), None);
+    }
+
+    #[test]
+    fn pages_of_a_range_lose_their_frames_and_get_others() {
+        let mut map = AddressMap::default();
+        let base = CpuVa::new(0x5000_0000_0000);
+        map.insert(base, 6 * PAGE_SIZE, RangeUse::View, Backing::Ram(vec![run(10, 4), run(100, 2)])).unwrap();
+        let frames = |map: &AddressMap| -> Vec<Option<u64>> {
+            let at = |page| CpuVa::new(base.get() + page * PAGE_SIZE);
+            (0..6).map(|page| map.physical(at(page)).map(|physical| physical.page().get())).collect()
+        };
+        map.change_frames(base, 1, 4, None);
+        assert_eq!(frames(&map), [Some(10), None, None, None, None, Some(101)]);
+        map.change_frames(base, 2, 2, Some(&[run(7, 1), run(50, 1)]));
+        assert_eq!(frames(&map), [Some(10), None, Some(7), Some(50), None, Some(101)]);
+        map.change_frames(base, 0, 6, Some(&[run(20, 6)]));
+        assert_eq!(frames(&map), [20, 21, 22, 23, 24, 25].map(Some));
+        map.change_frames(base, 5, 1, None);
+        map.change_frames(base, 0, 1, None);
+        assert_eq!(frames(&map), [None, Some(21), Some(22), Some(23), Some(24), None]);
     }
 
     #[test]

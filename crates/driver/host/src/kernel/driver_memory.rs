@@ -92,8 +92,26 @@ impl DriverMemory for Kernel {
     fn map_view(&self, runs: &[PageRun], _cache: CacheType, owner: ViewOwner) -> Result<CpuVa, NoRoom> {
         match owner {
             ViewOwner::Kernel => self.space.map_ram(Purpose::Views, RangeUse::View, runs),
-            ViewOwner::Process(_) => self.space.map_ram(Purpose::UserViews, RangeUse::User, runs),
+            ViewOwner::Process(process) => {
+                let base = self.space.map_ram(Purpose::UserViews, RangeUse::User, runs)?;
+                self.space.assign(base, process);
+                Ok(base)
+            }
         }
+    }
+
+    fn make_view_read_only(&self, base: CpuVa, _bytes: u64) -> Result<(), NoRoom> {
+        self.space.make_read_only(base)
+    }
+
+    fn take_from_view(&self, base: CpuVa, offset: u64, pages: u64) -> Result<(), NoRoom> {
+        // Without somebody to bring pages back, none is taken.
+        let pager = self.pager().ok_or(NoRoom)?;
+        self.space.take_pages(base, offset, pages, &pager)
+    }
+
+    fn put_into_view(&self, base: CpuVa, offset: u64, runs: &[PageRun]) -> Result<(), NoRoom> {
+        self.space.put_pages(base, offset, runs, self.pager().as_ref())
     }
 
     fn unmap_view(&self, base: CpuVa, _bytes: u64) {
@@ -101,7 +119,8 @@ impl DriverMemory for Kernel {
     }
 
     fn map_registers(&self, window: RegisterWindow) -> Result<CpuVa, NoRoom> {
-        let va = self.device_memory.map(window.base, window.bytes, window.cache).ok_or(NoRoom)?;
+        let va =
+            self.device_memory.map(window.base, window.bytes, window.cache, window.owner).ok_or(NoRoom)?;
         let _ = self.space.note_device(va, window.bytes, window.base);
         Ok(va)
     }

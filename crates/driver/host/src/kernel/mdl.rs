@@ -168,6 +168,17 @@ pub(crate) fn build_for_nonpaged_pool(kernel: &Kernel, mdl: u64) -> Outcome<()> 
     write_pages(mdl, &runs)
 }
 
+/// The frames of the `pages` pages from the one that holds `start`; those that were paged out come back first.
+fn resident(kernel: &Kernel, start: u64, pages: u64) -> Option<Vec<PageRun>> {
+    let frames = || kernel.space.with_map(|map| map.frames(CpuVa::new(start), pages));
+    frames().or_else(|| {
+        let first = start & !(PAGE_SIZE - 1);
+        let addresses = (0..pages).map(|page| first.wrapping_add(page * PAGE_SIZE));
+        addresses.into_iter().try_for_each(|at| memory::read::<u8>(at).map(|_| ())).ok()?;
+        frames()
+    })
+}
+
 /// MmProbeAndLockPages. `mode` 1 is UserMode. User memory is found when the host has mapped it as such.
 pub(crate) fn probe_and_lock(kernel: &Kernel, mdl: u64, mode: u8, operation: u32) -> Outcome<()> {
     let mut header: Mdl = memory::read(mdl)?;
@@ -177,9 +188,17 @@ pub(crate) fn probe_and_lock(kernel: &Kernel, mdl: u64, mode: u8, operation: u32
         return Err(Trouble::Raise(NtStatus::ACCESS_VIOLATION));
     }
     let pages = header.page_count();
-    let Some(runs) = kernel.space.with_map(|map| map.frames(CpuVa::new(start), pages)) else {
+    let Some(runs) = resident(kernel, start, pages) else {
         return Err(Trouble::Raise(NtStatus::ACCESS_VIOLATION));
     };
+    let usage = kernel.space.with_map(|map| map.range_of(CpuVa::new(start)).map(|(_, _, usage)| usage));
+    if matches!(usage, Some(RangeUse::View | RangeUse::User)) {
+        // Only pages of views can be pageable. Pool stays where it is.
+        if !kernel.pages.hold(&runs) {
+            return Err(Trouble::Raise(NtStatus::ACCESS_VIOLATION));
+        }
+        lock(&kernel.locked_pages).insert(mdl, runs.clone());
+    }
     header.mdl_flags |= MdlFlags::PAGES_LOCKED;
     if operation != LockOperation::READ.0 {
         header.mdl_flags |= MdlFlags::WRITE_OPERATION;
@@ -200,6 +219,9 @@ pub(crate) fn unlock(kernel: &Kernel, mdl: u64) -> Outcome<()> {
     }
     let mut header: Mdl = memory::read(mdl)?;
     header.mdl_flags -= MdlFlags::PAGES_LOCKED | MdlFlags::WRITE_OPERATION;
+    if let Some(runs) = lock(&kernel.locked_pages).remove(&mdl) {
+        kernel.pages.release(&runs);
+    }
     memory::write(mdl, &header)
 }
 

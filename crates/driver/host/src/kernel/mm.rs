@@ -6,7 +6,7 @@
 use dxgk_abi::BugCheck;
 use dxgk_abi::kernel::{CachingType, PageProtection};
 use dxgk_event::{Event, ListRef, ObjectKind, ObjectStep, PhysicalQuery};
-use dxgk_hw::{CacheType, CpuVa, PAGE_SIZE, PageRun, PhysAddr};
+use dxgk_hw::{CacheType, CpuVa, PAGE_SIZE, PageRun, PhysAddr, ViewOwner};
 
 use super::address_map::RangeUse;
 use super::memory;
@@ -71,7 +71,7 @@ fn map_device(kernel: &Kernel, physical: u64, bytes: u64, cache: CacheType) -> O
         return Ok(0);
     }
     let base = PhysAddr::new(physical);
-    let Some(va) = kernel.device_memory.map(base, bytes, cache) else { return Ok(0) };
+    let Some(va) = kernel.device_memory.map(base, bytes, cache, ViewOwner::Kernel) else { return Ok(0) };
     // Somebody who maps device memory may have noted it already; then it is known.
     let _ = kernel.space.note_device(va, bytes, base);
     let span = base.offset().saturating_add(bytes).div_ceil(PAGE_SIZE);

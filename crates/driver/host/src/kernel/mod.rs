@@ -5,7 +5,7 @@
 //! an `Outcome`: a value for the driver, or what Windows would do instead of returning (stop, or raise an exception). It holds
 //! no lock when it returns, so that the run can be ended there.
 //!
-//! * memory: [`space`] (addresses, and what is mapped), [`address_map`] (what stands behind), `pool`, `lookaside`, `mdl`,
+//! * memory: [`space`] (addresses, and what is mapped), `views` (whose views they are, and pages that are not there), [`address_map`] (what stands behind), `pool`, `lookaside`, `mdl`,
 //!   `page_list`, `mm`, `structures`, `driver_memory` (the memory manager's view);
 //! * objects: `objects` (reference counts, handles), `device`, `thread`, [`registry`], `io`, `driver_object`;
 //! * order: `dispatcher` (who waits for what), `sync`, `mutex`, `fast_mutex`, `level`, `dpc`, `timer`, `work`, `clock`;
@@ -61,13 +61,14 @@ mod time;
 mod timer;
 mod tracing;
 mod trouble;
+mod views;
 mod work;
 
 pub use clock::HUNDREDS_PER_BOUNDARY;
 pub use driver_object::{DriverEntryArguments, DriverImage};
 pub use io::PortEntries;
 pub use pool::PoolKind;
-pub use ram::{IoSpace, PoolPages, RamFile};
+pub use ram::{IoSpace, Pager, PoolPages, RamFile};
 pub use registry::Registry;
 pub use space::Space;
 pub use state::{

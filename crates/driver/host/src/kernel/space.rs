@@ -7,6 +7,7 @@ use dxgk_hw::{CpuVa, NoRoom, PAGE_SIZE, PageRun, PhysAddr, total_pages};
 
 use super::address_map::{AddressMap, Backing, RangeUse};
 use super::ram::RamFile;
+use super::views::Special;
 use crate::layout::{LayoutError, Protection, Purpose, Region, Reservation, RunGuard};
 
 /// Takes a lock; a panic elsewhere while it was held does not make its content wrong for us, since every change
@@ -15,12 +16,14 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct Inner {
+pub(super) struct Inner {
     pool: Region,
     views: Region,
     users: Region,
-    held: BTreeMap<u64, Reservation>,
-    map: AddressMap,
+    pub(super) held: BTreeMap<u64, Reservation>,
+    pub(super) map: AddressMap,
+    /// What is not as it was mapped, by base.
+    pub(super) special: BTreeMap<u64, Special>,
 }
 
 /// The regions that pool, views and structures come from, with the [`AddressMap`] over all of them.
@@ -28,7 +31,7 @@ struct Inner {
 /// Register windows lie elsewhere (they are the trap layer's) and are only noted in the map.
 pub struct Space {
     ram: Arc<dyn RamFile>,
-    inner: Mutex<Inner>,
+    pub(super) inner: Mutex<Inner>,
 }
 
 impl core::fmt::Debug for Space {
@@ -47,6 +50,7 @@ impl Space {
             users: Region::new(Purpose::UserViews, run),
             held: BTreeMap::new(),
             map: AddressMap::default(),
+            special: BTreeMap::new(),
         };
         Self { ram, inner: Mutex::new(inner) }
     }
@@ -62,7 +66,7 @@ impl Space {
         let mut offset = 0;
         for run in &merged {
             let length = run.pages * PAGE_SIZE;
-            if self.map_run(&reservation, offset, run).is_err() {
+            if self.map_run(&reservation, offset, run, Protection::ReadWrite).is_err() {
                 self.give_up(purpose, reservation);
                 return Err(NoRoom);
             }
@@ -71,7 +75,13 @@ impl Space {
         self.note(purpose, reservation, usage, Backing::Ram(merged))
     }
 
-    fn map_run(&self, reservation: &Reservation, offset: u64, run: &PageRun) -> Result<(), NoRoom> {
+    pub(super) fn map_run(
+        &self,
+        reservation: &Reservation,
+        offset: u64,
+        run: &PageRun,
+        protection: Protection,
+    ) -> Result<(), NoRoom> {
         // Neighbouring frames need not be neighbours in the file (RAM has holes): map each piece that is.
         let mut done = 0;
         while done < run.pages {
@@ -86,8 +96,7 @@ impl Space {
                 (1..all).find(|more| frame_at(done + more) != Some(first + more * PAGE_SIZE)).unwrap_or(all)
             };
             let at = offset + done * PAGE_SIZE;
-            let mapped =
-                reservation.map_file(at, pages * PAGE_SIZE, self.ram.fd(), first, Protection::ReadWrite);
+            let mapped = reservation.map_file(at, pages * PAGE_SIZE, self.ram.fd(), first, protection);
             mapped.map_err(|_| NoRoom)?;
             done += pages;
         }
@@ -132,6 +141,9 @@ impl Space {
         let mut inner = lock(&self.inner);
         let Some(reservation) = inner.held.remove(&va.get()) else { return false };
         inner.map.remove(va);
+        if let Some(special) = inner.special.remove(&va.get()) {
+            special.forget(va);
+        }
         let region = inner.region_of(va);
         region.is_some_and(|region| region.release(reservation).is_ok())
     }

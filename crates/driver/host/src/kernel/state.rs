@@ -18,7 +18,7 @@ use super::mdl::MdlRecord;
 use super::objects::Objects;
 use super::page_list::PageList;
 use super::pool::{Pool, PoolKind};
-use super::ram::{IoSpace, PoolPages, RamFile};
+use super::ram::{IoSpace, Pager, PoolPages, RamFile};
 use super::registry::Registry;
 use super::space::{Space, lock};
 use super::structures::Structures;
@@ -108,6 +108,8 @@ pub struct Kernel {
     pub(crate) objects: Mutex<Objects>,
     pub(crate) registry: Mutex<Registry>,
     pub(crate) mdls: Mutex<BTreeMap<u64, MdlRecord>>,
+    /// Pages of views that an MDL has locked, by the MDL's address.
+    pub(crate) locked_pages: Mutex<BTreeMap<u64, Vec<PageRun>>>,
     /// Mappings of MDLs by the first address returned.
     pub(crate) mdl_views: Mutex<BTreeMap<u64, u64>>,
     pub(crate) io_maps: Mutex<BTreeMap<u64, MmRecord>>,
@@ -136,6 +138,7 @@ pub struct Kernel {
     pub(crate) graphics_device: u64,
     main_thread: u64,
     port: OnceLock<Arc<dyn Any + Send + Sync>>,
+    pager: OnceLock<Arc<dyn Pager>>,
     next_object: AtomicU64,
     pub(crate) asked_to_stop: AtomicBool,
     goes_on: AtomicBool,
@@ -170,6 +173,7 @@ impl Kernel {
             objects: Mutex::new(objects),
             registry: Mutex::new(parts.registry),
             mdls: Mutex::default(),
+            locked_pages: Mutex::default(),
             mdl_views: Mutex::default(),
             io_maps: Mutex::default(),
             contiguous: Mutex::default(),
@@ -194,6 +198,7 @@ impl Kernel {
             graphics_device,
             main_thread,
             port: OnceLock::new(),
+            pager: OnceLock::new(),
             next_object: AtomicU64::new(FIRST_OBJECT),
             asked_to_stop: AtomicBool::new(false),
             goes_on: AtomicBool::new(false),
@@ -258,6 +263,25 @@ impl Kernel {
     #[must_use]
     pub fn port<T: Any + Send + Sync>(&self) -> Option<&T> {
         self.port.get().and_then(|port| port.downcast_ref())
+    }
+
+    /// Who brings pages of sections back. Until it is set none is taken. The first call counts.
+    pub fn set_pager(&self, pager: Arc<dyn Pager>) {
+        let _ = self.pager.set(pager);
+    }
+
+    pub(crate) fn pager(&self) -> Option<Arc<dyn Pager>> {
+        self.pager.get().cloned()
+    }
+
+    /// Goes on in another simulated process: its user views are there, those of other processes are not, and callbacks
+    /// are called in it from now on. 0 is the system process, in which every run begins. To be called between the calls
+    /// into the driver.
+    pub fn switch_process(&self, process: u32) {
+        processor::set_process(process);
+        let pager = self.pager();
+        self.space.enter_process(process, pager.as_ref());
+        self.device_memory.enter_process(process);
     }
 
     /// The driver's address space: what is mapped where, and what stands behind it.

@@ -180,7 +180,11 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
     if matches!(signal, libc::SIGSEGV | libc::SIGBUS)
         && let Some(recovery) = crate::guarded::recovery(interrupted.rip())
     {
-        interrupted.set_rip(recovery);
+        let run = processor::block().and_then(run::of);
+        let guard = run.and_then(|run| run.watches.guard(interrupted.address));
+        if !guard.is_some_and(|guard| guard.bring_back(interrupted.address)) {
+            interrupted.set_rip(recovery);
+        }
         return;
     }
     if let Some(block) = processor::block()

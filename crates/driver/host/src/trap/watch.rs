@@ -39,6 +39,12 @@ pub enum GuardAction {
 pub trait GuardTarget {
     /// The driver touched `address`; its place is what `processor::captured` says.
     fn touched(&self, address: u64, access: Access) -> GuardAction;
+
+    /// Our own guarded copy touched `address` on the driver's behalf, perhaps under locks of ours. Whether the page is there
+    /// now; otherwise the address counts as inaccessible.
+    fn bring_back(&self, _address: u64) -> bool {
+        false
+    }
 }
 
 /// Why a window or guard cannot be set.

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 
 use dxgk_abi::BugCheck;
 use dxgk_event::{Event, EventId, EventSink, ListRef, digest};
-use dxgk_hw::{CacheType, CpuVa, PAGE_SIZE, PageRun, Pfn, PhysAddr};
+use dxgk_hw::{CacheType, CpuVa, PAGE_SIZE, PageRun, Pfn, PhysAddr, ViewOwner};
 
 use super::memory;
 use super::space::lock;
@@ -83,6 +83,12 @@ impl PoolPages for TestPages {
         Some(PageRun::new(Pfn::new(start), pages))
     }
 
+    fn hold(&self, _runs: &[PageRun]) -> bool {
+        true
+    }
+
+    fn release(&self, _runs: &[PageRun]) {}
+
     fn give(&self, run: PageRun) {
         let mut free = lock(&self.free);
         for frame in run.start.get()..run.start.get() + run.pages {
@@ -99,7 +105,7 @@ struct TestDevice {
 }
 
 impl IoSpace for TestDevice {
-    fn map(&self, base: PhysAddr, bytes: u64, _cache: CacheType) -> Option<CpuVa> {
+    fn map(&self, base: PhysAddr, bytes: u64, _cache: CacheType, _owner: ViewOwner) -> Option<CpuVa> {
         let offset = base.get().checked_sub(0xE000_0000).filter(|offset| offset + bytes <= 1 << 20)?;
         let va = 0x7000_0000_0000 + offset;
         lock(&self.mapped).push((va, bytes));
@@ -109,6 +115,8 @@ impl IoSpace for TestDevice {
     fn unmap(&self, va: CpuVa, bytes: u64) {
         lock(&self.mapped).retain(|window| *window != (va.get(), bytes));
     }
+
+    fn enter_process(&self, _process: u32) {}
 }
 
 #[derive(Default)]
