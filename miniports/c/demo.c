@@ -128,8 +128,8 @@ static NTSTATUS leak(struct adapter *adapter)
 {
     if (adapter->api == WDDM_2_9) {
         struct object object;
-        /* Correct: object_destroy(adapter, &object) afterwards. */
-        return object_create(adapter, PAGE, 0, &object);
+        /* One that is open on an adapter would be OBJ-002. Correct: object_destroy(adapter, &object) afterwards. */
+        return object_create_unopened(adapter, PAGE, &object);
     }
     HANDLE handle;
     MDL *mdl;
@@ -198,15 +198,6 @@ static NTSTATUS apc_level(struct adapter *adapter)
     return at_level(adapter, APC_LEVEL);
 }
 
-static NTSTATUS close(struct adapter *adapter, HANDLE handle)
-{
-    DXGKARGCB_CLOSE_PHYSICAL_MEMORY_OBJECT argument = { .hAdapterMemoryObject = handle };
-    if (!adapter->dxgk.DxgkCbClosePhysicalMemoryObject)
-        return STATUS_NOT_SUPPORTED;
-    adapter->dxgk.DxgkCbClosePhysicalMemoryObject(&argument);
-    return STATUS_SUCCESS;
-}
-
 /* HND-001: a handle that nobody gave out. */
 static NTSTATUS unknown_handle(struct adapter *adapter)
 {
@@ -217,7 +208,7 @@ static NTSTATUS unknown_handle(struct adapter *adapter)
         if (!NT_SUCCESS(status))
             return status;
         /* Correct: without this line. */
-        status = close(adapter, UNINITIALISED);
+        status = object_close(adapter, UNINITIALISED);
         object_destroy(adapter, &object);
         return status;
     }
@@ -261,7 +252,7 @@ static NTSTATUS closed_twice(struct adapter *adapter)
     if (!NT_SUCCESS(status))
         return status;
     /* Correct: without the first two lines. */
-    status = close(adapter, object.adapter_object);
+    status = object_close(adapter, object.adapter_object);
     object_destroy(adapter, &object);
     object.adapter_object = NULL;
     object_destroy(adapter, &object);
@@ -426,6 +417,215 @@ static NTSTATUS register_beyond(struct adapter *adapter)
     return STATUS_SUCCESS;
 }
 
+/* An object of a page, with a list. */
+static NTSTATUS object_make_all(struct adapter *adapter, struct object *object)
+{
+    NTSTATUS status = object_create(adapter, PAGE, 0, object);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = object_list(adapter, object, 0);
+    if (!NT_SUCCESS(status))
+        object_destroy(adapter, object);
+    return status;
+}
+
+/* DMA-003: the device writes to memory that is mapped for reading only. */
+static NTSTATUS read_only(struct adapter *adapter)
+{
+    struct object object;
+    /* Correct: SECTION_READ_WRITE */
+    NTSTATUS status = object_create_section(adapter, PAGE, SECTION_READ_ONLY, &object);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = object_list(adapter, &object, 0);
+    if (NT_SUCCESS(status))
+        status = device_write_ram(adapter, adl_address(object.adl, 0), PAGE / 2);
+    object_destroy(adapter, &object);
+    return status;
+}
+
+/* DMA-005: the device is given an address of the processor's. */
+static NTSTATUS cpu_address(struct adapter *adapter)
+{
+    struct object object;
+    NTSTATUS status = object_create(adapter, PAGE, 0, &object);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = object_map(adapter, &object);
+    if (NT_SUCCESS(status))
+        status = object_list(adapter, &object, 0);
+    /* Correct: adl_address(object.adl, 0) */
+    if (NT_SUCCESS(status))
+        status = device_read_ram(adapter, (UINT64)object.view, PAGE / 2);
+    object_destroy(adapter, &object);
+    return status;
+}
+
+/* DMA-006: a transfer begins in a mapping and ends behind it. */
+static NTSTATUS overrun(struct adapter *adapter)
+{
+    struct object object;
+    /* More than was mapped before, so that what lies behind was never mapped: that would be DMA-002. */
+    UINT64 bytes = 256 * 1024;
+    NTSTATUS status = object_create(adapter, bytes, 0, &object);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = object_list(adapter, &object, 0);
+    /* Correct: PIECE / 2 */
+    if (NT_SUCCESS(status))
+        status = device_read_ram(adapter, adl_address(object.adl, bytes - PIECE / 2), PIECE);
+    object_destroy(adapter, &object);
+    return status;
+}
+
+/* DMA-007: the device is given an address that it cannot see by its driver's own words. */
+static NTSTATUS too_high(struct adapter *adapter)
+{
+    struct object object;
+    NTSTATUS status = object_make_all(adapter, &object);
+    if (!NT_SUCCESS(status))
+        return status;
+    /* Correct: without the addition. */
+    status = device_read_ram(adapter, adl_address(object.adl, 0) + HIGHEST_VISIBLE_ADDRESS + 1, PAGE / 2);
+    object_destroy(adapter, &object);
+    return status;
+}
+
+/* ADL-004: the union of an address descriptor list is read as the wrong member. */
+static NTSTATUS wrong_union(struct adapter *adapter)
+{
+    struct object object;
+    NTSTATUS status = object_make_all(adapter, &object);
+    if (!NT_SUCCESS(status))
+        return status;
+    /* Correct: adl_address(object.adl, 0) */
+    status = device_read_ram(adapter, (UINT64)object.adl->Pages, PAGE / 2);
+    object_destroy(adapter, &object);
+    return status;
+}
+
+/* ADL-005: RequireContiguous of an object of single pages. */
+static NTSTATUS list_flags(struct adapter *adapter)
+{
+    struct object object;
+    NTSTATUS status = object_create(adapter, PAGE, 0, &object);
+    if (!NT_SUCCESS(status))
+        return status;
+    DXGKARGCB_ALLOCATE_ADL argument = {
+        .hAdapterMemoryObject = object.adapter_object,
+        .Size = PAGE,
+        /* Correct: .Flags.PreferContiguous = 1, which is a wish. */
+        .Flags.RequireContiguous = 1,
+    };
+    if (NT_SUCCESS(adapter->dxgk.DxgkCbAllocateAdl(&argument)))
+        object.adl = argument.pAdl;
+    object_destroy(adapter, &object);
+    return STATUS_SUCCESS;
+}
+
+static void destroy(struct adapter *adapter, HANDLE object, HANDLE adapter_object)
+{
+    DXGKARGCB_DESTROY_PHYSICAL_MEMORY_OBJECT argument = {
+        .hPhysicalMemoryObject = object,
+        .hAdapterMemoryObject = adapter_object,
+    };
+    adapter->dxgk.DxgkCbDestroyPhysicalMemoryObject(&argument);
+}
+
+/* ADL-002: an object is destroyed before its list is freed. */
+static NTSTATUS list_alive(struct adapter *adapter)
+{
+    struct object object;
+    NTSTATUS status = object_make_all(adapter, &object);
+    if (!NT_SUCCESS(status))
+        return status;
+    /* Correct: this line after the next. */
+    destroy(adapter, object.object, object.adapter_object);
+    object_unlist(adapter, &object);
+    return status;
+}
+
+/* ADL-003: a list is still there when the device is removed. */
+static NTSTATUS list_left(struct adapter *adapter)
+{
+    struct object object;
+    /* Correct: object_destroy(adapter, &object) afterwards, which frees the list first. */
+    return object_make_all(adapter, &object);
+}
+
+/* OBJ-001: the type of an object was not filled in. */
+static NTSTATUS object_type(struct adapter *adapter)
+{
+    DXGKARGCB_CREATE_PHYSICAL_MEMORY_OBJECT argument = {
+        .hAdapter = adapter->dxgk.DeviceHandle,
+        .Size = PAGE,
+        /* Correct: DXGK_PHYSICAL_MEMORY_TYPE_MDL */
+        .Type = (DXGK_PHYSICAL_MEMORY_TYPE)0xCDCDCDCD,
+        .CacheType = DXGK_MEMORY_CACHING_TYPE_CACHED,
+    };
+    if (NT_SUCCESS(adapter->dxgk.DxgkCbCreatePhysicalMemoryObject(&argument)))
+        destroy(adapter, argument.hPhysicalMemoryObject, argument.hAdapterMemoryObject);
+    return STATUS_SUCCESS;
+}
+
+/* OBJ-002: an adapter memory object is not passed to the destruction of its object. */
+static NTSTATUS left_open(struct adapter *adapter)
+{
+    struct object object;
+    NTSTATUS status = object_create(adapter, PAGE, 0, &object);
+    if (!NT_SUCCESS(status))
+        return status;
+    /* Correct: object.adapter_object instead of NULL, and without the last line. */
+    destroy(adapter, object.object, NULL);
+    return object_close(adapter, object.adapter_object);
+}
+
+/* OBJ-003: an object is opened a second time. */
+static NTSTATUS opened_twice(struct adapter *adapter)
+{
+    struct object object, again;
+    NTSTATUS status = object_create(adapter, PAGE, 0, &object);
+    if (!NT_SUCCESS(status))
+        return status;
+    again = object;
+    /* Correct: without this line; an object that was made for an adapter is open on it. */
+    object_open(adapter, &again);
+    object_destroy(adapter, &object);
+    return status;
+}
+
+/* UNINIT-001: memory that was not zeroed is mapped to user mode. */
+static NTSTATUS uninitialised(struct adapter *adapter)
+{
+    struct object object;
+    struct view view;
+    /* Correct: 0 instead of 1: pages that are zeroed. */
+    NTSTATUS status = object_create(adapter, PAGE, 1, &object);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = object_view(adapter, object.object, DXGK_ACCESS_MODE_USER_MODE, 0, PAGE, &view);
+    if (NT_SUCCESS(status))
+        object_unview(adapter, object.object, &view);
+    object_destroy(adapter, &object);
+    return status;
+}
+
+/* CACHE-001: the device's registers are mapped uncached and write-combining at once. */
+static NTSTATUS two_caches(struct adapter *adapter)
+{
+    UINT64 start;
+    UINT32 length;
+    void *mapped = NULL;
+    NTSTATUS status = device_registers(adapter, &start, &length);
+    if (!NT_SUCCESS(status))
+        return status;
+    /* Correct: MmNonCached */
+    status = adapter->dxgk.DxgkCbMapMemory(adapter->dxgk.DeviceHandle, start, PAGE, 0, 0, MmWriteCombined, &mapped);
+    if (NT_SUCCESS(status))
+        adapter->dxgk.DxgkCbUnmapMemory(adapter->dxgk.DeviceHandle, mapped);
+    return status;
+}
+
 static const struct demo demos[] = {
     { "never-mapped", 0, AT_WORK, never_mapped },
     { "use-after-unmap", 0, AT_WORK, use_after_unmap },
@@ -453,6 +653,19 @@ static const struct demo demos[] = {
     { "save-too-much", 0, AT_WORK, save_too_much },
     { "view-after-unmap", WDDM_2_9, AT_WORK, view_after_unmap },
     { "register-beyond", 0, AT_WORK, register_beyond },
+    { "read-only", WDDM_2_9, AT_WORK, read_only },
+    { "cpu-address", WDDM_2_9, AT_WORK, cpu_address },
+    { "overrun", WDDM_2_9, AT_WORK, overrun },
+    { "too-high", WDDM_2_9, AT_WORK, too_high },
+    { "wrong-union", WDDM_2_9, AT_WORK, wrong_union },
+    { "list-flags", WDDM_2_9, AT_WORK, list_flags },
+    { "list-alive", WDDM_2_9, AT_WORK, list_alive },
+    { "list-left", WDDM_2_9, AT_WORK, list_left },
+    { "object-type", WDDM_2_9, AT_WORK, object_type },
+    { "left-open", WDDM_2_9, AT_WORK, left_open },
+    { "opened-twice", WDDM_2_9, AT_WORK, opened_twice },
+    { "uninitialised", WDDM_2_9, AT_WORK, uninitialised },
+    { "two-caches", 0, AT_WORK, two_caches },
 };
 
 static char lower(char letter)

@@ -90,6 +90,16 @@ static NTSTATUS check(struct adapter *adapter)
 }
 
 /* Maps BAR 0 and checks that it is edu and alive. */
+/* Where the registers are, as the port driver says it. */
+NTSTATUS device_registers(struct adapter *adapter, UINT64 *start, UINT32 *length)
+{
+    DXGK_DEVICE_INFO information = { 0 };
+    if (!adapter->dxgk.DxgkCbGetDeviceInformation)
+        return STATUS_NOT_SUPPORTED;
+    NTSTATUS status = adapter->dxgk.DxgkCbGetDeviceInformation(adapter->dxgk.DeviceHandle, &information);
+    return NT_SUCCESS(status) ? find_registers(information.TranslatedResourceList, start, length) : status;
+}
+
 NTSTATUS device_open(struct adapter *adapter)
 {
     DXGKRNL_INTERFACE *dxgk = &adapter->dxgk;

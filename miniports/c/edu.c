@@ -3,8 +3,6 @@
 
 #define TAG 0x43756445u /* EduC */
 
-/* The highest address that the device puts on the bus: an I/O page table of four levels has 48 bits. */
-#define HIGHEST_VISIBLE_ADDRESS ((1ull << 48) - 1)
 /* DXGK_DRIVERCAPS and DXGK_PHYSICALADAPTERCAPS in their first versions. */
 #define FIRST_DRIVER_CAPS 336
 #define FIRST_PHYSICAL_ADAPTER_CAPS 16

@@ -15,6 +15,9 @@
 #define PIECE 2048u
 /* Bytes that are saved over a power transition. */
 #define SAVED (4u * PAGE)
+
+/* The highest address that the device puts on the bus: an I/O page table of four levels has 48 bits. */
+#define HIGHEST_VISIBLE_ADDRESS ((1ull << 48) - 1)
 /* The adapter itself where a child's number is expected. */
 #define ADAPTER_UID 0xFFFFFFFFu
 
@@ -37,6 +40,17 @@ struct demo {
     enum memory_api needed;
     enum occasion occasion;
     NTSTATUS (*run)(struct adapter *adapter);
+};
+
+/* Protections of a section (winnt.h). */
+#define SECTION_READ_ONLY 0x02u
+#define SECTION_READ_WRITE 0x04u
+
+/* A view of a part of an object, as it was mapped; the wanted part begins at `start` in it. */
+struct view {
+    UINT8 *base;
+    UINT64 start;
+    UINT64 bytes;
 };
 
 /* A physical memory object, with the processor's view and the device's list of it. */
@@ -115,6 +129,7 @@ void linking_unload(void);
 DxgkDdiLinkDevice_FN link_device;
 
 /* device.c */
+NTSTATUS device_registers(struct adapter *adapter, UINT64 *start, UINT32 *length);
 NTSTATUS device_open(struct adapter *adapter);
 void device_close(struct adapter *adapter);
 UINT32 device_identification(struct adapter *adapter);
@@ -125,10 +140,17 @@ UINT32 peek(const volatile void *place);
 
 /* memory.c */
 NTSTATUS object_create(struct adapter *adapter, UINT64 bytes, BOOLEAN contiguous, struct object *object);
+NTSTATUS object_create_section(struct adapter *adapter, UINT64 bytes, UINT32 protection, struct object *object);
+NTSTATUS object_create_registers(struct adapter *adapter, UINT64 start, UINT64 bytes, struct object *object);
+NTSTATUS object_create_unopened(struct adapter *adapter, UINT64 bytes, struct object *object);
+NTSTATUS object_open(struct adapter *adapter, struct object *object);
 NTSTATUS object_map(struct adapter *adapter, struct object *object);
+NTSTATUS object_view(struct adapter *adapter, HANDLE object, UINT32 mode, UINT64 offset, UINT64 bytes, struct view *view);
+void object_unview(struct adapter *adapter, HANDLE object, const struct view *view);
 NTSTATUS object_list(struct adapter *adapter, struct object *object, UINT32 prefer_contiguous);
 void object_unmap(struct adapter *adapter, struct object *object);
 void object_unlist(struct adapter *adapter, struct object *object);
+NTSTATUS object_close(struct adapter *adapter, HANDLE adapter_object);
 void object_destroy(struct adapter *adapter, struct object *object);
 UINT64 adl_address(const void *adl, UINT64 offset);
 NTSTATUS pages_allocate(struct adapter *adapter, UINT64 bytes, HANDLE *handle, MDL **mdl);

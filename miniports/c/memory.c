@@ -3,6 +3,21 @@
 
 #define TAG 0x43756445u /* EduC */
 
+static NTSTATUS object_make(
+    struct adapter *adapter, DXGKARGCB_CREATE_PHYSICAL_MEMORY_OBJECT *argument, struct object *object)
+{
+    memset(object, 0, sizeof *object);
+    if (!adapter->dxgk.DxgkCbCreatePhysicalMemoryObject || !adapter->dxgk.DxgkCbDestroyPhysicalMemoryObject)
+        return STATUS_NOT_SUPPORTED;
+    NTSTATUS status = adapter->dxgk.DxgkCbCreatePhysicalMemoryObject(argument);
+    if (!NT_SUCCESS(status))
+        return status;
+    object->object = argument->hPhysicalMemoryObject;
+    object->adapter_object = argument->hAdapterMemoryObject;
+    object->bytes = argument->Size;
+    return status;
+}
+
 NTSTATUS object_create(struct adapter *adapter, UINT64 bytes, BOOLEAN contiguous, struct object *object)
 {
     DXGKARGCB_CREATE_PHYSICAL_MEMORY_OBJECT argument = {
@@ -10,9 +25,6 @@ NTSTATUS object_create(struct adapter *adapter, UINT64 bytes, BOOLEAN contiguous
         .Size = bytes,
         .CacheType = DXGK_MEMORY_CACHING_TYPE_CACHED,
     };
-    memset(object, 0, sizeof *object);
-    if (!adapter->dxgk.DxgkCbCreatePhysicalMemoryObject || !adapter->dxgk.DxgkCbDestroyPhysicalMemoryObject)
-        return STATUS_NOT_SUPPORTED;
     /* Anywhere in RAM: what the device reaches is the logical addresses' affair. */
     if (contiguous) {
         argument.Type = DXGK_PHYSICAL_MEMORY_TYPE_CONTIGUOUS_MEMORY;
@@ -21,21 +33,66 @@ NTSTATUS object_create(struct adapter *adapter, UINT64 bytes, BOOLEAN contiguous
         argument.Type = DXGK_PHYSICAL_MEMORY_TYPE_MDL;
         argument.Mdl.HighAddress = ~0ull;
     }
-    NTSTATUS status = adapter->dxgk.DxgkCbCreatePhysicalMemoryObject(&argument);
-    if (!NT_SUCCESS(status))
-        return status;
-    object->object = argument.hPhysicalMemoryObject;
-    object->adapter_object = argument.hAdapterMemoryObject;
-    object->bytes = bytes;
+    return object_make(adapter, &argument, object);
+}
+
+NTSTATUS object_create_section(struct adapter *adapter, UINT64 bytes, UINT32 protection, struct object *object)
+{
+    DXGKARGCB_CREATE_PHYSICAL_MEMORY_OBJECT argument = {
+        .hAdapter = adapter->dxgk.DeviceHandle,
+        .Size = bytes,
+        .Type = DXGK_PHYSICAL_MEMORY_TYPE_SECTION,
+        .CacheType = DXGK_MEMORY_CACHING_TYPE_CACHED,
+        .Section.PageProtection = protection,
+    };
+    return object_make(adapter, &argument, object);
+}
+
+NTSTATUS object_create_registers(struct adapter *adapter, UINT64 start, UINT64 bytes, struct object *object)
+{
+    DXGKARGCB_CREATE_PHYSICAL_MEMORY_OBJECT argument = {
+        .hAdapter = adapter->dxgk.DeviceHandle,
+        .Size = bytes,
+        .Type = DXGK_PHYSICAL_MEMORY_TYPE_IO_SPACE,
+        .CacheType = DXGK_MEMORY_CACHING_TYPE_NON_CACHED,
+        .IOSpace.BaseAddress = start,
+    };
+    return object_make(adapter, &argument, object);
+}
+
+/* For no adapter; `object_open` comes before the first list. */
+NTSTATUS object_create_unopened(struct adapter *adapter, UINT64 bytes, struct object *object)
+{
+    DXGKARGCB_CREATE_PHYSICAL_MEMORY_OBJECT argument = {
+        .Size = bytes,
+        .Type = DXGK_PHYSICAL_MEMORY_TYPE_MDL,
+        .CacheType = DXGK_MEMORY_CACHING_TYPE_CACHED,
+        .Mdl.HighAddress = ~0ull,
+    };
+    return object_make(adapter, &argument, object);
+}
+
+NTSTATUS object_open(struct adapter *adapter, struct object *object)
+{
+    DXGKARGCB_OPEN_PHYSICAL_MEMORY_OBJECT argument = {
+        .hPhysicalMemoryObject = object->object,
+        .hAdapter = adapter->dxgk.DeviceHandle,
+    };
+    if (!adapter->dxgk.DxgkCbOpenPhysicalMemoryObject)
+        return STATUS_NOT_SUPPORTED;
+    NTSTATUS status = adapter->dxgk.DxgkCbOpenPhysicalMemoryObject(&argument);
+    if (NT_SUCCESS(status))
+        object->adapter_object = argument.hAdapterMemoryObject;
     return status;
 }
 
-NTSTATUS object_map(struct adapter *adapter, struct object *object)
+NTSTATUS object_view(struct adapter *adapter, HANDLE object, UINT32 mode, UINT64 offset, UINT64 bytes, struct view *view)
 {
     DXGKARGCB_MAP_PHYSICAL_MEMORY argument = {
-        .hPhysicalMemoryObject = object->object,
-        .AccessMode = DXGK_ACCESS_MODE_KERNEL_MODE,
-        .Size = object->bytes,
+        .hPhysicalMemoryObject = object,
+        .AccessMode = mode,
+        .Offset = offset,
+        .Size = bytes,
     };
     if (!adapter->dxgk.DxgkCbMapPhysicalMemory || !adapter->dxgk.DxgkCbUnmapPhysicalMemory)
         return STATUS_NOT_SUPPORTED;
@@ -43,9 +100,32 @@ NTSTATUS object_map(struct adapter *adapter, struct object *object)
     if (!NT_SUCCESS(status))
         return status;
     /* The view may be larger than what was wanted; Offset now says where that begins within it. */
-    object->view = argument.pMappedAddress;
-    object->start = argument.Offset;
-    object->view_bytes = argument.Size;
+    view->base = argument.pMappedAddress;
+    view->start = argument.Offset;
+    view->bytes = argument.Size;
+    return status;
+}
+
+void object_unview(struct adapter *adapter, HANDLE object, const struct view *view)
+{
+    DXGKARGCB_UNMAP_PHYSICAL_MEMORY argument = {
+        .hPhysicalMemoryObject = object,
+        .pBaseAddress = view->base,
+        .Size = view->bytes,
+    };
+    adapter->dxgk.DxgkCbUnmapPhysicalMemory(&argument);
+}
+
+NTSTATUS object_map(struct adapter *adapter, struct object *object)
+{
+    struct view view;
+    NTSTATUS status =
+        object_view(adapter, object->object, DXGK_ACCESS_MODE_KERNEL_MODE, 0, object->bytes, &view);
+    if (!NT_SUCCESS(status))
+        return status;
+    object->view = view.base;
+    object->start = view.start;
+    object->view_bytes = view.bytes;
     return status;
 }
 
@@ -66,18 +146,23 @@ NTSTATUS object_list(struct adapter *adapter, struct object *object, UINT32 pref
 
 void object_unmap(struct adapter *adapter, struct object *object)
 {
-    DXGKARGCB_UNMAP_PHYSICAL_MEMORY argument = {
-        .hPhysicalMemoryObject = object->object,
-        .pBaseAddress = object->view,
-        .Size = object->view_bytes,
-    };
-    adapter->dxgk.DxgkCbUnmapPhysicalMemory(&argument);
+    struct view view = { object->view, object->start, object->view_bytes };
+    object_unview(adapter, object->object, &view);
 }
 
 void object_unlist(struct adapter *adapter, struct object *object)
 {
     DXGKARGCB_FREE_ADL argument = { .hAdapterMemoryObject = object->adapter_object, .pAdl = object->adl };
     adapter->dxgk.DxgkCbFreeAdl(&argument);
+}
+
+NTSTATUS object_close(struct adapter *adapter, HANDLE adapter_object)
+{
+    DXGKARGCB_CLOSE_PHYSICAL_MEMORY_OBJECT argument = { .hAdapterMemoryObject = adapter_object };
+    if (!adapter->dxgk.DxgkCbClosePhysicalMemoryObject)
+        return STATUS_NOT_SUPPORTED;
+    adapter->dxgk.DxgkCbClosePhysicalMemoryObject(&argument);
+    return STATUS_SUCCESS;
 }
 
 /* What is still there goes first. */

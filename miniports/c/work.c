@@ -86,6 +86,95 @@ static NTSTATUS exchange_object(struct adapter *adapter, struct object *object, 
     return exchange(adapter, &part);
 }
 
+/* What the kernel writes the process sees. */
+static NTSTATUS show_process(struct adapter *adapter, const struct object *object)
+{
+    struct view kernel, user;
+    UINT32 seed = 4 << 8;
+    NTSTATUS status =
+        object_view(adapter, object->object, DXGK_ACCESS_MODE_KERNEL_MODE, PAGE, PAGE, &kernel);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = object_view(adapter, object->object, DXGK_ACCESS_MODE_USER_MODE, PAGE, PAGE, &user);
+    if (NT_SUCCESS(status)) {
+        volatile UINT32 *to = (volatile UINT32 *)(kernel.base + kernel.start);
+        volatile UINT32 *from = (volatile UINT32 *)(user.base + user.start);
+        for (UINT32 index = 0; index < PAGE / 4; index++)
+            to[index] = pattern_word(seed, index);
+        for (UINT32 index = 0; index < PAGE / 4 && NT_SUCCESS(status); index++)
+            if (from[index] != pattern_word(seed, index))
+                status = STATUS_DEVICE_DATA_ERROR;
+        object_unview(adapter, object->object, &user);
+    }
+    object_unview(adapter, object->object, &kernel);
+    return status;
+}
+
+/* Pageable memory: its pages are locked only while a list of it is alive. */
+static NTSTATUS exchange_section(struct adapter *adapter)
+{
+    struct object section;
+    NTSTATUS status = object_create_section(adapter, RUN, SECTION_READ_WRITE, &section);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = exchange_object(adapter, &section, 0, 3);
+    if (NT_SUCCESS(status))
+        status = show_process(adapter, &section);
+    object_destroy(adapter, &section);
+    return status;
+}
+
+/* An object that was made before it was known which adapter would use it. */
+static NTSTATUS exchange_opened_later(struct adapter *adapter)
+{
+    struct object object;
+    NTSTATUS status = object_create_unopened(adapter, 2 * PAGE, &object);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = object_open(adapter, &object);
+    if (NT_SUCCESS(status)) {
+        status = exchange_object(adapter, &object, 0, 5);
+        if (object.adl)
+            object_unlist(adapter, &object);
+        object.adl = NULL;
+        object_close(adapter, object.adapter_object);
+        object.adapter_object = NULL;
+    }
+    object_destroy(adapter, &object);
+    return status;
+}
+
+/* The device's registers as an object: the processor reads one through a view; another device could be let at them. */
+static NTSTATUS look_at_registers(struct adapter *adapter)
+{
+    struct object registers;
+    UINT64 start;
+    UINT32 length;
+    NTSTATUS status = device_registers(adapter, &start, &length);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = object_create_registers(adapter, start, PAGE, &registers);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = object_map(adapter, &registers);
+    if (NT_SUCCESS(status)) {
+        DXGKARGCB_ALLOCATE_ADL argument = {
+            .hAdapterMemoryObject = registers.adapter_object,
+            .Size = PAGE,
+            .Flags.RequireContiguous = 1,
+        };
+        status = adapter->dxgk.DxgkCbAllocateAdl(&argument);
+        if (NT_SUCCESS(status)) {
+            registers.adl = argument.pAdl;
+            UINT32 seen = peek(registers.view + registers.start);
+            if (!registers.adl->Flags.Contiguous || seen != device_identification(adapter))
+                status = STATUS_DEVICE_DATA_ERROR;
+        }
+    }
+    object_destroy(adapter, &registers);
+    return status;
+}
+
 /* Physical memory objects: right in every mode. */
 static NTSTATUS round_of_objects(struct adapter *adapter)
 {
@@ -102,7 +191,11 @@ static NTSTATUS round_of_objects(struct adapter *adapter)
         }
     }
     object_destroy(adapter, &pages);
-    return status;
+    if (NT_SUCCESS(status))
+        status = exchange_section(adapter);
+    if (NT_SUCCESS(status))
+        status = exchange_opened_later(adapter);
+    return NT_SUCCESS(status) ? look_at_registers(adapter) : status;
 }
 
 /* Pages that the port driver allocates. */

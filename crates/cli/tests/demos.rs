@@ -85,8 +85,10 @@ fn the_correct_twin_of_each_demo_is_clean_in_every_mode() {
 
 /// Rules that a run of the sample cannot break, and the test that shows each.
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
-    // No driver of ours maps for reading only.
-    ("DMA-003", "crates/core/verify/tests/dma.rs"),
+    // A check of our own: no driver can bring it about.
+    ("ADL-001", "crates/core/verify/tests/objects.rs"),
+    // A run's driver stays in one process.
+    ("PROC-001", "crates/core/verify/tests/objects.rs"),
     // A driver's imports are its file's.
     ("IMP-001", "crates/cli/tests/imports.rs"),
 ];

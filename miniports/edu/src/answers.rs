@@ -10,7 +10,7 @@ use crate::save::SAVED;
 use crate::settings::MemoryApi;
 
 /// The highest address that the device puts on the bus: it has 64 address bits, an I/O page table of four levels 48.
-const HIGHEST_VISIBLE_ADDRESS: u64 = (1 << 48) - 1;
+pub(crate) const HIGHEST_VISIBLE_ADDRESS: u64 = (1 << 48) - 1;
 
 /// Answers a question of `DxgkDdiQueryAdapterInfo`.
 pub(crate) fn answer(api: Option<MemoryApi>, demo: Option<&Demo>, query: Query<'_>) -> Result<()> {

@@ -2,9 +2,10 @@
 
 use dxgk_miniport::abi::NtStatus;
 use dxgk_miniport::abi::callback::AllocateAdlFlags;
+use dxgk_miniport::abi::kernel::PageProtection;
 use dxgk_miniport::{
     Adapter, DeviceAddress, MdlMapping, MdlPages, Memory, NonPagedPool, PhysicalMemory, Placement, Result,
-    log,
+    UnopenedMemory, log,
 };
 
 use crate::device::{Device, PIECE};
@@ -45,7 +46,52 @@ impl Work<'_> {
         let pages = PhysicalMemory::pages(self.adapter, SCATTERED, Placement::ANYWHERE)?;
         self.object(&pages, AllocateAdlFlags(0), 1)?;
         let run = PhysicalMemory::contiguous(self.adapter, RUN, Placement::ANYWHERE, 0)?;
-        self.object(&run, AllocateAdlFlags::PREFER_CONTIGUOUS, 2)
+        self.object(&run, AllocateAdlFlags::PREFER_CONTIGUOUS, 2)?;
+        let section = PhysicalMemory::section(self.adapter, RUN, PageProtection::READWRITE)?;
+        self.object(&section, AllocateAdlFlags(0), 3)?;
+        self.process(&section)?;
+        self.opened_later()?;
+        self.registers()
+    }
+
+    /// What the kernel writes the process sees.
+    fn process(&self, memory: &PhysicalMemory<'_>) -> Result<()> {
+        let (kernel, user) = (memory.view(PAGE, PAGE)?, memory.user_view(PAGE, PAGE)?);
+        let seed = 4 << 8;
+        pattern::fill(&kernel, kernel.start(), PAGE as usize, seed)?;
+        match pattern::first_difference(&user, user.start(), PAGE as usize, seed)? {
+            None => Ok(()),
+            Some(offset) => {
+                log!("edu: the process sees something else at offset {offset:#x}");
+                Err(DATA_ERROR)
+            }
+        }
+    }
+
+    /// An object that was made before it was known which adapter would use it.
+    fn opened_later(&self) -> Result<()> {
+        let memory = UnopenedMemory::pages(self.adapter, 2 * PAGE, Placement::ANYWHERE)?;
+        let view = memory.view(0, memory.size())?;
+        let opened = memory.open(self.adapter)?;
+        let adl = opened.adl(0, memory.size(), AllocateAdlFlags(0))?;
+        let part = Part { memory: &view, start: view.start(), bytes: memory.size(), seed: 5 };
+        exchange(self.device, part, |offset| adl.device_address(offset))
+    }
+
+    /// The device's registers as an object: the processor reads one through a view; another device could be let at them.
+    fn registers(&self) -> Result<()> {
+        let information = self.adapter.information()?;
+        let (start, _) =
+            information.resources().memory().next().ok_or(NtStatus::DEVICE_CONFIGURATION_ERROR)?;
+        let registers = PhysicalMemory::device_range(self.adapter, start, PAGE)?;
+        let view = registers.view(0, PAGE)?;
+        let adl = registers.adl(0, PAGE, AllocateAdlFlags::REQUIRE_CONTIGUOUS)?;
+        let (seen, read) = (view.read::<u32>(view.start())?, self.device.identification()?);
+        if adl.is_contiguous() && seen == read {
+            return Ok(());
+        }
+        log!("edu: {seen:#010x} through the object's view, {read:#010x} through the register map");
+        Err(DATA_ERROR)
     }
 
     /// One object: the processor through a view, the device through a list.

@@ -216,10 +216,14 @@ impl World {
         {
             self.free_adl(adapter_memory, at)?;
         }
-        for (base, physical, bytes) in
-            self.reference.views.iter().map(|(at, it)| (*at, it.physical, it.bytes)).collect::<Vec<_>>()
+        for (base, process, physical, bytes) in self
+            .reference
+            .views
+            .iter()
+            .map(|(at, it)| (*at, it.process.unwrap_or(0), it.physical, it.bytes))
+            .collect::<Vec<_>>()
         {
-            self.unmap_view(physical, base, bytes)?;
+            self.unmap_view(process, physical, base, bytes)?;
         }
         for (handle, owned, adapter) in
             self.reference.pages.iter().map(|(at, it)| (*at, it.owned, it.adapter)).collect::<Vec<_>>()
@@ -277,6 +281,8 @@ impl World {
             }
             30..=59 => return self.touch(),
             60..=69 => return self.scribble(),
+            77..=91 => return self.trim(),
+            92..=121 => return self.touch_view(),
             70..=76 => self.hoarding = !self.hoarding,
             _ => {}
         }

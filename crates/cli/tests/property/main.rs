@@ -12,6 +12,7 @@ mod draw;
 mod life;
 mod objects;
 mod pages;
+mod paging;
 mod random;
 mod reference;
 mod request;
@@ -140,10 +141,13 @@ fn check(make: impl Fn(u64) -> Setup) {
         sum.accesses += totals.accesses;
         sum.reached += totals.reached;
         sum.switches += totals.switches;
+        sum.taken += totals.taken;
+        sum.brought += totals.brought;
     }
     eprintln!("{}: {sum:?}", make(0).name);
     assert!(sum.refused > sum.steps / 20, "bad calls were among them");
     assert!(sum.succeeded > sum.steps / 4, "good ones too");
+    assert!(sum.taken > 50 && sum.brought > 10, "pages came and went: {sum:?}");
 }
 
 /// 6 MiB at 0 and 4 MiB at 4 GiB, on two nodes.

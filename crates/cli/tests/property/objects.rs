@@ -1,33 +1,37 @@
 //! Physical memory objects, adapter memory objects, views and ADLs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dxgk_abi::bugcheck::SysMmFatalError;
 use dxgk_abi::callback::{
     AccessMode, AllocateAdlFlags, ArgCbAllocateAdl, ArgCbClosePhysicalMemoryObject,
     ArgCbCreatePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject, ArgCbFreeAdl, ArgCbMapPhysicalMemory,
     ArgCbOpenPhysicalMemoryObject, ArgCbUnmapPhysicalMemory, ContiguousParameters, IoSpaceParameters,
-    MdlParameters, PhysicalMemoryParameters, PhysicalMemoryType,
+    MdlParameters, PhysicalMemoryParameters, PhysicalMemoryType, SectionParameters,
 };
+use dxgk_abi::kernel::PageProtection;
 use dxgk_abi::{Handle, NtStatus, Pointer};
+use dxgk_sysmm::callbacks::CreatedPhysicalMemory;
 use dxgk_sysmm::policy::Strictness;
 use dxgk_sysmm::{CallError, Caller};
 
 use crate::reference::{
-    AdapterMemory, Adl, BAD_HANDLE, Frame, INVALID, Mapping, Mode, NO_MEMORY, Physical, SHORT, Verdict, View,
-    fatal,
+    AdapterMemory, Adl, BAD_HANDLE, Frame, INVALID, Made, Mapping, Mode, NO_MEMORY, Physical, SHORT, Verdict,
+    View, fatal,
 };
 use crate::request::{Layout, Request};
-use crate::rig::lock;
-use crate::world::{DENIED, KERNEL, Start, Step, World};
+use crate::rig::{ABSENT, lock};
+use crate::world::{BAR, BAR_BYTES, DENIED, KERNEL, Start, Step, World};
 
 const REQUIRE: AllocateAdlFlags = AllocateAdlFlags::REQUIRE_CONTIGUOUS;
 const PREFER: AllocateAdlFlags = AllocateAdlFlags::PREFER_CONTIGUOUS;
 
 impl World {
     fn draw_parameters(&mut self) -> (u64, PhysicalMemoryParameters) {
-        if self.rng.one_in(40) {
-            return (4096, PhysicalMemoryParameters::IoSpace(IoSpaceParameters::default()));
+        match self.rng.below(8) {
+            0 => return self.draw_device_range(),
+            1 | 2 => return self.draw_section(),
+            _ => {}
         }
         if self.rng.one_in(2) {
             let ask = self.draw_ask();
@@ -55,6 +59,69 @@ impl World {
         (self.draw_bytes(), PhysicalMemoryParameters::Contiguous(contiguous))
     }
 
+    /// Mostly inside the registers.
+    fn draw_device_range(&mut self) -> (u64, PhysicalMemoryParameters) {
+        let first = self.rng.below(BAR_BYTES >> 12);
+        let mut base_address = BAR + (first << 12);
+        let mut bytes = (1 + self.rng.below((BAR_BYTES >> 12) - first)) << 12;
+        match self.rng.below(12) {
+            0 => base_address += 0x800,
+            1 => bytes = BAR_BYTES + 1,
+            2 => base_address = self.rng.of(&[0, BAR - 4096, BAR + BAR_BYTES, !0xfff, 0x1000]),
+            3 => bytes = self.rng.of(&[0, u64::MAX, 1]),
+            4 => bytes -= 1,
+            _ => {}
+        }
+        (bytes, PhysicalMemoryParameters::IoSpace(IoSpaceParameters { base_address }))
+    }
+
+    fn draw_section(&mut self) -> (u64, PhysicalMemoryParameters) {
+        let protection = match self.rng.below(10) {
+            0..=5 => PageProtection::READWRITE,
+            6 => PageProtection::READONLY,
+            7 => self.rng.of(&[PageProtection::EXECUTE, PageProtection::WRITECOPY]),
+            8 => PageProtection::READONLY,
+            _ => PageProtection(self.rng.of(&[0, 1, 6, 0x20, 0x204, u32::MAX])),
+        };
+        let section = SectionParameters {
+            desired_access: self.rng.word() as u32,
+            object_attributes: Pointer(self.rng.word()),
+            page_protection: protection.0,
+            allocation_attributes: self.rng.word() as u32,
+            ..SectionParameters::default()
+        };
+        (self.draw_bytes(), PhysicalMemoryParameters::Section(section))
+    }
+
+    /// What a section of this protection and cache type is, if there is one.
+    fn section_made(protection: u32, cache: u32) -> Verdict<Made> {
+        let writable = match PageProtection(protection) {
+            PageProtection::READWRITE => true,
+            PageProtection::READONLY | PageProtection::EXECUTE | PageProtection::WRITECOPY => false,
+            _ => return Err(INVALID),
+        };
+        if matches!(cache, 1 | 2) { Ok(Made::Section { writable }) } else { Err(INVALID) }
+    }
+
+    /// The pages of a range of registers that may be wrapped for an adapter, or for none.
+    fn device_range(&self, adapter: Handle, base: u64, bytes: u64) -> Verdict<Vec<u64>> {
+        let pages = bytes.div_ceil(4096);
+        let end = pages.checked_mul(4096).and_then(|length| base.checked_add(length)).ok_or(INVALID)?;
+        if bytes == 0 || !base.is_multiple_of(4096) {
+            return Err(INVALID);
+        }
+        let logical = self.reference.adapters.get(&adapter.0).map(|it| it.logical);
+        let has = |it: &crate::reference::Adapter| {
+            !it.stopped && logical.is_none_or(|logical| it.logical == logical)
+        };
+        let inside = base >= BAR && end <= BAR + BAR_BYTES;
+        if inside && self.reference.adapters.values().any(has) {
+            Ok((base >> 12..end >> 12).collect())
+        } else {
+            Err(DENIED)
+        }
+    }
+
     fn object_request(bytes: u64, parameters: &PhysicalMemoryParameters, node: u32) -> Verdict<Request> {
         match *parameters {
             PhysicalMemoryParameters::Mdl(mdl) => {
@@ -72,7 +139,18 @@ impl World {
                 let layout = Layout::OneRun(boundary / 4096);
                 Ok(Request { pages, low, high, skip: 0, layout, zeroed: false, node: None, large: false })
             }
-            _ => Err(DENIED),
+            PhysicalMemoryParameters::Section(_) if bytes == 0 => Err(INVALID),
+            PhysicalMemoryParameters::Section(_) => Ok(Request {
+                pages: bytes.div_ceil(4096),
+                low: 0,
+                high: u64::MAX,
+                skip: 0,
+                layout: Layout::Any,
+                zeroed: true,
+                node: None,
+                large: false,
+            }),
+            PhysicalMemoryParameters::IoSpace(_) => Err(DENIED),
         }
     }
 
@@ -91,6 +169,11 @@ impl World {
         if unknown {
             args.kind = PhysicalMemoryType(9);
         }
+        if let PhysicalMemoryParameters::IoSpace(range) = parameters
+            && !unknown
+        {
+            return self.create_device_range(&args, range.base_address);
+        }
         let tables = self.tables();
         let strict = self.setup.policy.strictness == Strictness::Windows;
         let decide = || {
@@ -98,6 +181,11 @@ impl World {
                 self.reference.place(adapter.0)?;
             }
             let request = match unknown {
+                false if matches!(parameters, PhysicalMemoryParameters::Section(_)) => {
+                    let section = args.section();
+                    Self::section_made(section.page_protection, args.cache_type.0)?;
+                    Self::object_request(size, &parameters, caller.node)?
+                }
                 false => Self::object_request(size, &parameters, caller.node)?,
                 true if strict => return Err(fatal(SysMmFatalError::INVALID_PHYSICAL_OBJECT_TYPE)),
                 true => return Err(INVALID),
@@ -119,15 +207,61 @@ impl World {
         let (Ok(request), Ok(made)) = (wanted, got) else { return Ok(()) };
         let handle = made.physical_memory_object.0;
         self.fresh_handle(handle)?;
-        let pages = self.look_into(handle, request.pages)?;
+        let pages = self.look_into(handle, 0, request.pages)?;
         if let Some(objection) = request.objection(&pages, &self.reference, &before) {
             return Err(objection);
         }
-        self.take_over(&pages, request.zeroed, Frame::Driver)?;
-        let contiguous = matches!(parameters, PhysicalMemoryParameters::Contiguous(_));
+        let made_of = match parameters {
+            PhysicalMemoryParameters::Section(section) => {
+                Self::section_made(section.page_protection, args.cache_type.0).expect("agreed")
+            }
+            _ => Made::Ram { one_run: matches!(parameters, PhysicalMemoryParameters::Contiguous(_)) },
+        };
+        let state =
+            if made_of == (Made::Section { writable: false }) { Frame::ReadOnly } else { Frame::Driver };
+        self.take_over(&pages, request.zeroed, state)?;
+        self.enter_object(adapter, made, pages, made_of)
+    }
+
+    fn create_device_range(&mut self, args: &ArgCbCreatePhysicalMemoryObject, base: u64) -> Step {
+        let decide = || {
+            if !args.adapter.is_null() {
+                self.reference.place(args.adapter.0)?;
+            }
+            let pages = self.device_range(args.adapter, base, args.size)?;
+            if args.cache_type.0 > 2 { Err(INVALID) } else { Ok(pages) }
+        };
+        let wanted: Verdict<Vec<u64>> = decide();
+        let got = self.bench.sysmm.create_physical_memory_object(&KERNEL, args);
+        let what = format!(
+            "CreatePhysicalMemoryObject({:?}, registers at {base:#x}, {:#x})",
+            args.adapter, args.size
+        );
+        self.agree(what, &wanted, &got)?;
+        let (Ok(pages), Ok(made)) = (wanted, got) else { return Ok(()) };
+        self.fresh_handle(made.physical_memory_object.0)?;
+        self.enter_object(args.adapter, made, pages, Made::Device)
+    }
+
+    fn enter_object(
+        &mut self,
+        adapter: Handle,
+        made: CreatedPhysicalMemory,
+        pages: Vec<u64>,
+        made_of: Made,
+    ) -> Step {
+        let handle = made.physical_memory_object.0;
         let creator = (!adapter.is_null()).then_some(adapter.0);
-        let mut object =
-            Physical { creator, pages, contiguous, opened: None, adls: 0, views: 0, destroyed: false };
+        let mut object = Physical {
+            creator,
+            pages,
+            kept: BTreeMap::new(),
+            made: made_of,
+            opened: None,
+            adls: 0,
+            views: 0,
+            destroyed: false,
+        };
         if made.adapter_memory_object.is_null() != adapter.is_null() {
             return Err("opened without an adapter, or not opened with one".into());
         }
@@ -142,12 +276,13 @@ impl World {
         Ok(())
     }
 
-    /// The frames of a new object, seen through a view of all of it.
-    fn look_into(&self, handle: u64, pages: u64) -> Result<Vec<u64>, String> {
+    /// Frames of an object, seen through a view of them.
+    pub(crate) fn look_into(&self, handle: u64, first: u64, pages: u64) -> Result<Vec<u64>, String> {
         use std::sync::atomic::Ordering;
         let full = self.bench.stage.desk.full.swap(false, Ordering::Relaxed);
         let args = ArgCbMapPhysicalMemory {
             physical_memory_object: Handle(handle),
+            offset: first << 12,
             size: pages << 12,
             ..ArgCbMapPhysicalMemory::default()
         };
@@ -284,14 +419,17 @@ impl World {
         match self.rng.below(20) {
             0 => args.size = 0,
             1 => args.size = self.rng.of(&[(pages << 12) + 1 - offset, u64::MAX]),
-            2 => args.access_mode = AccessMode::USER_MODE,
-            3 => args.access_mode = AccessMode(7),
+            2..=5 => args.access_mode = AccessMode::USER_MODE,
+            6 => args.access_mode = AccessMode(7),
             _ => {}
         }
+        let caller = Caller { process: self.rng.below(3) as u32, ..KERNEL };
+        let user = args.access_mode == AccessMode::USER_MODE;
         let decide = || {
             let object = self.reference.live_physical(handle)?;
             self.reference.object_ready(handle)?;
             match args.access_mode.0 {
+                1 if object.made == Made::Device => return Err(INVALID),
                 0 | 1 => {}
                 _ => return Err(INVALID),
             }
@@ -301,25 +439,48 @@ impl World {
             Ok((part.to_vec(), args.offset & 0xfff))
         };
         let wanted: Verdict<(Vec<u64>, u64)> = decide();
-        let got = self.bench.sysmm.map_physical_memory(&KERNEL, &args);
+        let first = args.offset >> 12;
+        let brought = wanted.as_ref().map_or(0, |(part, _)| self.absent(part));
+        if brought > self.free_frames() {
+            // Some would come back and some not.
+            return Ok(());
+        }
+        let count = wanted.as_ref().map_or(0, |(part, _)| part.len() as u64);
+        let got = self.bench.sysmm.map_physical_memory(&caller, &args);
+        if brought != 0 {
+            self.learn(handle, first, count)?;
+        }
         let wanted = self.limited(wanted, 0, true)?;
         self.agree(format!("MapPhysicalMemory({args:x?})"), &wanted, &got)?;
         let (Ok((part, offset)), Ok(view)) = (wanted, got) else { return Ok(()) };
         let (base, bytes) = (view.mapped_address.get(), (part.len() as u64) << 12);
         let shown = lock(&self.bench.stage.desk.views).get(&base).cloned();
+        let object = self.reference.live_physical(handle).expect("live");
+        let made = object.made;
+        let part = match made {
+            Made::Device => Vec::new(),
+            _ => object.pages[first as usize..first as usize + part.len()].to_vec(),
+        };
+        let read_only = lock(&self.bench.stage.desk.read_only).contains(&base);
+        if read_only != (user && made == Made::Section { writable: false }) {
+            return Err(format!("view {view:x?} is read-only: {read_only}"));
+        }
         if shown != Some((bytes, part)) || view.offset != offset || view.size != bytes {
             return Err(format!("view {view:x?} shows {shown:x?}"));
         }
         self.fresh_handle(base)?;
-        self.reference.views.insert(base, View { physical: handle, bytes });
+        let process = user.then_some(caller.process);
+        self.reference.views.insert(base, View { physical: handle, bytes, first, process });
         self.reference.physical.get_mut(&handle).expect("live").views += 1;
         Ok(())
     }
 
-    pub(crate) fn unmap_view(&mut self, physical: u64, base: u64, size: u64) -> Step {
+    pub(crate) fn unmap_view(&mut self, process: u32, physical: u64, base: u64, size: u64) -> Step {
         let decide = || {
             self.reference.object_ready(physical)?;
-            let same = |it: &&View| it.physical == physical && it.bytes == size;
+            let same = |it: &&View| {
+                it.physical == physical && it.bytes == size && it.process.is_none_or(|owner| owner == process)
+            };
             self.reference.views.get(&base).filter(same).map(|_| ()).ok_or(INVALID)
         };
         let wanted: Verdict<()> = decide();
@@ -328,7 +489,8 @@ impl World {
             base_address: Pointer(base),
             size,
         };
-        let got = self.bench.sysmm.unmap_physical_memory(&KERNEL, &args);
+        let caller = Caller { process, ..KERNEL };
+        let got = self.bench.sysmm.unmap_physical_memory(&caller, &args);
         self.agree(format!("UnmapPhysicalMemory({physical:#x}, {base:#x}, {size:#x})"), &wanted, &got)?;
         if wanted.is_ok() {
             self.reference.end_view(base);
@@ -341,12 +503,16 @@ impl World {
         let base = self.draw_handle(&live);
         let (mut physical, mut size) =
             self.reference.views.get(&base).map_or((0, 4096), |it| (it.physical, it.bytes));
+        let mut process = self.reference.views.get(&base).and_then(|it| it.process).unwrap_or(0);
+        if self.rng.one_in(8) {
+            process = self.rng.below(4) as u32;
+        }
         match self.rng.below(12) {
             0 => physical = self.draw_handle(&[]),
             1 => size += self.rng.of(&[1, 4096]),
             _ => {}
         }
-        self.unmap_view(physical, base, size)
+        self.unmap_view(process, physical, base, size)
     }
 
     pub(crate) fn allocate_adl(&mut self) -> Step {
@@ -383,11 +549,36 @@ impl World {
             // The tables of a large list run out in its midst.
             *lock(&self.bench.frames.left) = Some(self.rng.below(3));
         }
-        let wanted = self.adl_expected(&args);
+        let asked = self.adl_expected(&args);
+        let part = asked.as_ref().map_or(&[][..], |(.., frames)| frames.as_slice());
+        let (brought, length) = (self.absent(part), part.len() as u64);
+        if brought > self.free_frames() {
+            // Some would come back and some not.
+            return Ok(());
+        }
+        // Pages come back before it is known whether there is room for them in the device's addresses.
+        let required = args.flags.contains(REQUIRE);
+        let wanted =
+            asked.and_then(
+                |asked| {
+                    if self.logical_room(asked.2, length, required) { Ok(asked) } else { Err(SHORT) }
+                },
+            );
         let got = self.bench.sysmm.allocate_adl(&KERNEL, &args);
-        let wanted = self.limited(wanted, 0, true)?;
+        if brought != 0 {
+            self.learn(physical, args.offset >> 12, length)?;
+        }
+        let wanted = self.limited(wanted, brought, true)?;
         self.agree(format!("AllocateAdl({args:x?})"), &wanted, &got)?;
         let (Ok((physical, owner, logical, frames)), Ok(made)) = (wanted, got) else { return Ok(()) };
+        let object = self.reference.live_physical(physical).expect("live");
+        let first = (args.offset >> 12) as usize;
+        let frames = if frames.contains(&ABSENT) {
+            object.pages[first..first + frames.len()].to_vec()
+        } else {
+            frames
+        };
+        let writable = object.made != Made::Section { writable: false };
         let at = made.adl.get();
         let laid = lock(&self.bench.stage.desk.adls).get(&at).cloned().ok_or("the ADL does not exist")?;
         self.fresh_handle(at)?;
@@ -397,7 +588,7 @@ impl World {
             return Err(format!("{made:x?} was laid out as {laid:x?}"));
         }
         self.check_device_pages(logical, &laid.pages, &frames)?;
-        let map = Mapping { logical, frames, device: laid.pages };
+        let map = Mapping { logical, frames, device: laid.pages, writable };
         self.reference.map(&map);
         let adl = Adl { adapter_memory: handle, physical, adapter: owner, map: map.clone() };
         self.reference.adls.insert(at, adl);
@@ -414,13 +605,13 @@ impl World {
         let end = args.offset.checked_add(args.size).ok_or(INVALID)?;
         let required = args.flags.contains(REQUIRE);
         let whole = args.size != 0 && (args.offset | args.size).is_multiple_of(4096);
-        if !whole || args.flags.bits() & !3 != 0 || (required && !object.contiguous) {
+        if !whole
+            || args.flags.bits() & !3 != 0
+            || (required && !matches!(object.made, Made::Device | Made::Ram { one_run: true }))
+        {
             return Err(INVALID);
         }
         let part = object.pages.get((args.offset >> 12) as usize..(end >> 12) as usize).ok_or(INVALID)?;
-        if !self.logical_room(logical, part.len() as u64, required) {
-            return Err(SHORT);
-        }
         Ok((opened.physical, opened.owner, logical, part.to_vec()))
     }
 

@@ -13,7 +13,7 @@ use dxgk_sysmm::pages::{PageListError, PageOwner, PageRequest};
 use crate::reference::{BAD_HANDLE, Frame, INVALID, Mapping, NO_MEMORY, Pages, Verdict};
 use crate::request::{Layout, Request};
 use crate::rig::{lock, pages_of};
-use crate::world::{KERNEL, Step, World};
+use crate::world::{DENIED, KERNEL, Step, World};
 
 const MOST_BYTES: u64 = (1 << 32) - 4096;
 
@@ -58,7 +58,7 @@ impl World {
             return Err(objection);
         }
         self.take_over(&frames, request.zeroed, Frame::Driver)?;
-        let map = Mapping { logical, device: frames.clone(), frames };
+        let map = Mapping { logical, device: frames.clone(), frames, writable: true };
         self.reference.map(&map);
         let pages = Pages { owned: true, adapter: adapter.0, mdl: made.mdl.get(), map: map.clone() };
         self.reference.pages.insert(made.memory_handle.0, pages);
@@ -170,8 +170,24 @@ impl World {
         Ok(())
     }
 
-    /// The pages of an MDL that may be mapped, or nothing.
-    fn mappable(&self, mdl: u64) -> Option<Vec<u64>> {
+    /// The pages of an MDL that may be mapped.
+    fn mappable(&self, mdl: u64) -> Verdict<Vec<u64>> {
+        let list = self.listed(mdl).ok_or(INVALID)?;
+        if list.iter().any(|page| *page > u64::MAX >> 12) {
+            return Err(INVALID);
+        }
+        for page in &list {
+            match self.reference.frame(*page) {
+                Some(Frame::Driver | Frame::Kernel) => {}
+                Some(Frame::ReadOnly) => return Err(DENIED),
+                _ => return Err(INVALID),
+            }
+        }
+        Ok(list)
+    }
+
+    /// The pages of an MDL that makes sense, or nothing.
+    fn listed(&self, mdl: u64) -> Option<Vec<u64>> {
         let mdls = lock(&self.bench.stage.desk.mdls);
         let (header, list) = mdls.get(&mdl)?;
         let flags = header.mdl_flags;
@@ -184,9 +200,7 @@ impl World {
             && !flags.contains(both)
             && !flags.contains(MdlFlags::IO_SPACE)
             && 48 + 8 * count <= u64::from(header.size);
-        let list = list.get(..count as usize).filter(|_| sane)?;
-        let usable = |page: &u64| matches!(self.reference.frame(*page), Some(Frame::Driver | Frame::Kernel));
-        list.iter().all(usable).then(|| list.to_vec())
+        list.get(..count as usize).filter(|_| sane).map(<[u64]>::to_vec)
     }
 
     pub(crate) fn map_mdl(&mut self) -> Step {
@@ -204,7 +218,7 @@ impl World {
         };
         let decide = || {
             let logical = self.reference.lead_place_2_4(adapter.0)?;
-            Ok((logical, self.mappable(mdl).ok_or(INVALID)?))
+            Ok((logical, self.mappable(mdl)?))
         };
         let wanted: Verdict<(usize, Vec<u64>)> = decide();
         let args = ArgCbMapMdlToIoMmu { mdl: Pointer(mdl), memory_handle: Handle::NULL };
@@ -213,7 +227,7 @@ impl World {
         self.agree(format!("MapMdlToIoMmu({adapter:?}, {mdl:#x})"), &wanted, &got)?;
         let (Ok((logical, frames)), Ok(handle)) = (wanted, got) else { return Ok(()) };
         self.fresh_handle(handle.0)?;
-        let map = Mapping { logical, device: frames.clone(), frames };
+        let map = Mapping { logical, device: frames.clone(), frames, writable: true };
         self.reference.pin(&map.frames);
         self.reference.map(&map);
         let pages = Pages { owned: false, adapter: adapter.0, mdl, map: map.clone() };

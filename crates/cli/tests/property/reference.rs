@@ -8,6 +8,8 @@ use dxgk_abi::{BugCheck, NtStatus};
 use dxgk_hw::{RamRange, RequesterId};
 use dxgk_sysmm::{CallError, LogicalAdapterId, Statistics};
 
+use crate::rig::ABSENT;
+
 /// What a call is expected to answer.
 pub(crate) type Verdict<T> = Result<T, CallError>;
 
@@ -34,6 +36,8 @@ pub(crate) enum Frame {
     Free,
     Reserved,
     Driver,
+    /// Likewise, and devices may only read it.
+    ReadOnly,
     Kernel,
     /// Given back by its owner while an MDL map holds it.
     Held,
@@ -45,6 +49,8 @@ pub(crate) struct Mapping {
     pub(crate) logical: usize,
     pub(crate) frames: Vec<u64>,
     pub(crate) device: Vec<u64>,
+    /// Whether the device may write.
+    pub(crate) writable: bool,
 }
 
 pub(crate) struct Adapter {
@@ -59,8 +65,8 @@ pub(crate) struct Logical {
     pub(crate) requesters: Vec<RequesterId>,
     /// Its adapters were removed: the unit refuses everything.
     pub(crate) blocked: bool,
-    /// Logical page to frame, and how many mappings say so.
-    pub(crate) reach: BTreeMap<u64, (u64, u32)>,
+    /// Logical page to frame, how many mappings say so, and whether it can be written.
+    pub(crate) reach: BTreeMap<u64, (u64, u32, bool)>,
     /// Logical pages that were mapped once, the latest last.
     pub(crate) former: Vec<u64>,
 }
@@ -73,10 +79,24 @@ pub(crate) struct Pages {
     pub(crate) map: Mapping,
 }
 
+/// What an object is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Made {
+    /// Pages that stay; whether of one run by its type.
+    Ram { one_run: bool },
+    /// The device's.
+    Device,
+    /// Pages that come and go.
+    Section { writable: bool },
+}
+
 pub(crate) struct Physical {
     pub(crate) creator: Option<u64>,
+    /// Frames; [`ABSENT`] where a section's page has none.
     pub(crate) pages: Vec<u64>,
-    pub(crate) contiguous: bool,
+    /// What pages without a frame held at the places that the test looks at.
+    pub(crate) kept: BTreeMap<usize, [u64; 3]>,
+    pub(crate) made: Made,
     pub(crate) opened: Option<u64>,
     pub(crate) adls: u32,
     pub(crate) views: u32,
@@ -100,6 +120,9 @@ pub(crate) struct Adl {
 pub(crate) struct View {
     pub(crate) physical: u64,
     pub(crate) bytes: u64,
+    /// First page of the object that it shows.
+    pub(crate) first: u64,
+    pub(crate) process: Option<u32>,
 }
 
 pub(crate) struct Registers {
@@ -220,7 +243,7 @@ impl Reference {
             return;
         }
         for (page, frame) in map.device.iter().zip(&map.frames) {
-            logical.reach.entry(*page).or_insert((*frame, 0)).1 += 1;
+            logical.reach.entry(*page).or_insert((*frame, 0, map.writable)).1 += 1;
         }
     }
 
@@ -247,8 +270,19 @@ impl Reference {
         match logical.mode {
             _ if logical.blocked => None,
             Mode::Off => self.index(page).map(|_| page),
-            Mode::Isolation | Mode::Remapping => logical.reach.get(&page).map(|(frame, _)| *frame),
+            // A device's memory is reached, and answers nobody here.
+            Mode::Isolation | Mode::Remapping => logical
+                .reach
+                .get(&page)
+                .map(|(frame, ..)| *frame)
+                .filter(|frame| self.index(*frame).is_some()),
         }
+    }
+
+    /// Whether what is reached there can be written.
+    pub(crate) fn writable(&self, logical: usize, page: u64) -> bool {
+        let logical = &self.logical[logical];
+        logical.mode == Mode::Off || logical.reach.get(&page).is_some_and(|(.., writable)| *writable)
     }
 
     pub(crate) fn adapter(&self, handle: u64) -> Verdict<&Adapter> {
@@ -306,8 +340,10 @@ impl Reference {
             object.opened = None;
         }
         if object.destroyed && object.opened.is_none() && object.adls == 0 && object.views == 0 {
-            let pages = std::mem::take(&mut object.pages);
+            let mut pages = std::mem::take(&mut object.pages);
+            let device = object.made == Made::Device;
             self.physical.remove(&physical);
+            pages.retain(|page| !device && *page != ABSENT);
             self.give(&pages);
         }
     }
@@ -402,7 +438,7 @@ impl Reference {
             match frame {
                 Frame::Free => counts.free += 1,
                 Frame::Reserved => counts.reserved += 1,
-                Frame::Driver => counts.driver += 1,
+                Frame::Driver | Frame::ReadOnly => counts.driver += 1,
                 Frame::Kernel => counts.kernel += 1,
                 Frame::Held => counts.held += 1,
             }
@@ -413,6 +449,8 @@ impl Reference {
         totals.adapter_objects = self.adapter_memory.len() as u64;
         totals.adls = self.adls.len() as u64;
         totals.views = self.views.len() as u64;
+        let absent = |it: &Physical| it.pages.iter().filter(|page| **page == ABSENT).count() as u64;
+        totals.paged_out = self.physical.values().map(absent).sum();
         totals.register_maps = self.registers.len() as u64;
         let mapped = |logical: &Logical| logical.reach.len() as u64;
         totals.mapped_pages = self.logical.iter().map(mapped).sum();

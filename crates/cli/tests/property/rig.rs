@@ -11,7 +11,7 @@ use dxgk_abi::mdl::{Mdl, MdlFlags};
 use dxgk_event::EventSink;
 use dxgk_hw::{
     AdlShape, BadAddress, CacheType, CpuVa, DriverMemory, FrameSource, IommuUnit, MachineMemory, NoRoom,
-    PAGE_SIZE, PageRun, Pfn, RegisterWindow, ViewOwner, total_pages,
+    PAGE_SIZE, PageRun, PageStore, Pfn, RegisterWindow, ViewOwner, total_pages,
 };
 use dxgk_iommu::amdvi::AmdviUnit;
 use dxgk_iommu::smmu::SmmuUnit;
@@ -19,7 +19,7 @@ use dxgk_iommu::vtd::{Mode, VtdUnit};
 use dxgk_iopt::{AmdV1, Granule, SmmuStage1};
 use dxgk_model::{Machine, UnitConfig};
 use dxgk_shm::Ram;
-use dxgk_sysmm::{PageDatabase, Platform, Policy, SysMm};
+use dxgk_sysmm::{HeapPageStore, PageDatabase, Platform, Policy, SysMm};
 
 /// A lock that a failed test elsewhere cannot poison for us.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -178,6 +178,7 @@ pub(crate) struct Stage<S> {
     pub(crate) ram: Arc<Ram>,
     pub(crate) desk: Desk,
     pub(crate) sink: Arc<S>,
+    pub(crate) store: HeapPageStore<parking_lot::RawMutex>,
 }
 
 impl<S: EventSink + 'static> Platform for Stage<S> {
@@ -196,6 +197,10 @@ impl<S: EventSink + 'static> Platform for Stage<S> {
 
     fn events(&self) -> &S {
         &self.sink
+    }
+
+    fn page_store(&self) -> Option<&dyn PageStore> {
+        Some(&self.store)
     }
 }
 
@@ -284,7 +289,12 @@ impl<S: EventSink + 'static> Bench<S> {
     ) -> Self {
         let config = config.into();
         let ram = Arc::new(Ram::create(&ram.parse().expect("a layout")).expect("RAM"));
-        let stage = Arc::new(Stage { ram: Arc::clone(&ram), desk: Desk::default(), sink: Arc::clone(sink) });
+        let stage = Arc::new(Stage {
+            ram: Arc::clone(&ram),
+            desk: Desk::default(),
+            sink: Arc::clone(sink),
+            store: HeapPageStore::new(u64::MAX),
+        });
         let pages = PageDatabase::new(Arc::clone(&stage), &policy);
         let machine =
             Machine::builder(Arc::clone(&ram) as _, devices).unit(config).build().expect("a machine");

@@ -73,6 +73,9 @@ pub(crate) struct Totals {
     pub(crate) accesses: u64,
     pub(crate) reached: u64,
     pub(crate) switches: u64,
+    /// Pages that lost their frame, and that came back on a touch.
+    pub(crate) taken: u64,
+    pub(crate) brought: u64,
 }
 
 /// Lead and linked adapter of the first logical adapter, the second logical adapter's, and one that has none.
@@ -85,7 +88,7 @@ pub(crate) const BAR_BYTES: u64 = 0x10_0000;
 pub(crate) const PORTS: u64 = 0xc000;
 pub(crate) const HOLES: usize = 1000;
 /// The word of each page that devices write.
-const MARK: usize = 256;
+pub(crate) const MARK: usize = 256;
 
 pub(crate) const DENIED: CallError = CallError::Status(NtStatus::ACCESS_DENIED);
 pub(crate) const KERNEL: Caller = Caller { irql: Irql::PASSIVE_LEVEL, process: 0, node: 0 };
@@ -300,7 +303,7 @@ impl World {
         mix(frame ^ self.seed.rotate_left(32))
     }
 
-    fn word(&self, frame: u64, index: usize) -> Option<u64> {
+    pub(crate) fn word(&self, frame: u64, index: usize) -> Option<u64> {
         self.bench.stage.ram.live(Pfn::new(frame)).map(|words| words[index].load(Ordering::Relaxed))
     }
 
@@ -313,6 +316,20 @@ impl World {
     pub(crate) fn stamp(&self, frame: u64) {
         self.store(frame, 0, self.signature(frame));
         self.store(frame, 511, self.signature(frame) ^ 1);
+    }
+
+    /// A page came back to this frame, with the words that it had at the places that are looked at.
+    pub(crate) fn came_back(&mut self, frame: u64, kept: [u64; 3], state: Frame) -> Step {
+        let there = [0, MARK, 511].map(|index| self.word(frame, index));
+        if there != kept.map(Some) || self.reference.frame(frame) != Some(Frame::Free) {
+            return Err(format!("a page came back to frame {frame:#x} as {there:x?} instead of {kept:x?}"));
+        }
+        self.reference.set_frame(frame, state);
+        self.stamp(frame);
+        self.store(frame, MARK, 0);
+        let place = self.reference.index(frame).expect("RAM");
+        self.marks[place] = 0;
+        Ok(())
     }
 
     fn stamp_all(&self) {
@@ -365,6 +382,16 @@ impl World {
                 }
                 if table {
                     return Ok(());
+                }
+                if logical.is_some_and(|logical| !self.reference.writable(logical, page)) {
+                    let before = self.word(frame, MARK);
+                    let refused = port.write(at(MARK), &[0xee; 8], 0).is_err();
+                    let untouched = self.word(frame, MARK) == before;
+                    return if refused && untouched {
+                        Ok(())
+                    } else {
+                        wrong("written, though it may only be read")
+                    };
                 }
                 self.token += 1;
                 if port.write(at(MARK), &self.token.to_le_bytes(), 0).is_err() {

@@ -1,7 +1,8 @@
 //! The driver's calls: which of them are about memory, and what is judged of each.
 //!
 //! At the entry: IRQL-001 and IRQL-002, EXCL-002, IFC-001. At the return, where the status is known, one of FREE-001,
-//! HND-003, HND-002, HND-001, SAVE-001, MDL-005 and MODE-001, in this order: the most specific that fits.
+//! HND-003, HND-002, HND-001, SAVE-001, MDL-005, those about objects (`object_calls.rs`) and MODE-001, in this order: the
+//! most specific that fits.
 
 use alloc::vec::Vec;
 use core::mem::offset_of;
@@ -145,6 +146,7 @@ impl Verifier {
             || self.judge_handle(&call, memory)
             || self.judge_pin(&call)
             || self.judge_length(&call)
+            || self.judge_object_call(&call)
             || self.judge_old_set(&call, memory);
     }
 

@@ -1,7 +1,10 @@
-//! Rules about what devices reach: DMA-001 to DMA-004.
+//! Rules about what devices reach: DMA-001 to DMA-007, and ADL-004 as far as a device shows it.
 //!
-//! Order, the most specific first: EXCL-001 (see `exclusive.rs`), DMA-002 (was mapped for this adapter in this run), DMA-004 (remapping: the number
-//! is a physical address of the driver's memory), DMA-001. DMA-002 is also decided for a transfer that went through
+//! Order, the most specific first: EXCL-001 (see `exclusive.rs`), DMA-002 (was mapped for this adapter in this run), ADL-004
+//! (the address of a page array, or that taken for a page number), DMA-004 (remapping: the number is a physical address of the
+//! driver's memory), DMA-005 (an address of the processor's), DMA-006 (the transfer began inside a mapping), DMA-007 (above
+//! what the device sees), DMA-001. DMA-006 is also decided for a transfer that ran into another object's mapping and so was
+//! refused by nobody. DMA-002 is also decided for a transfer that went through
 //! although nothing maps the address any more: then a stale translation was used. An address that is mapped without
 //! the right that the device wanted is DMA-003, and none of the others.
 
@@ -16,7 +19,7 @@ use crate::finding::{Culprit, Finding, HistoryEntry, SameAct, Severity};
 use crate::limits;
 use crate::mappings::{KnownMapping, Nearest, Reach};
 use crate::objects::Known;
-use crate::rules::{DMA_001, DMA_002, DMA_003, DMA_004, Rule};
+use crate::rules::{ADL_004, DMA_001, DMA_002, DMA_003, DMA_004, DMA_005, DMA_006, DMA_007, Rule};
 use crate::words::{describe, rang, summary, the};
 use crate::{Moment, RungDoorbell, Verifier};
 
@@ -45,7 +48,12 @@ enum Verdict<'a> {
     Refused(&'a KnownMapping),
     ReadOnly(&'a KnownMapping),
     AfterUnmap(&'a KnownMapping),
+    ArrayAddress(&'a Known),
     Physical(&'a Known),
+    CpuAddress(&'a Known),
+    /// Over the end of this mapping, into that one or into nothing.
+    Overrun(&'a KnownMapping, Option<&'a KnownMapping>),
+    TooHigh(u64),
     NeverMapped,
 }
 
@@ -75,25 +83,39 @@ impl Verifier {
         if self.judge_exclusive_transfer(transfer, logical_adapter, &moment) || transfer.translated == 0 {
             return;
         }
-        let Some(at) = self.address_to_judge(transfer, logical_adapter) else { return };
+        let address = self.address_to_judge(transfer, logical_adapter);
+        let crossing = if address.is_none() && transfer.fault == 0 {
+            self.crossing(transfer, logical_adapter)
+        } else {
+            None
+        };
+        let Some(at) = address.or(crossing.as_ref().map(|crossing| crossing.at)) else { return };
         let rung =
             self.doorbells.get(transfer.cause).filter(|it| it.doorbell.requester == transfer.requester);
         // Other driver code may run by the time of the transfer.
         let moment = rung.map_or_else(|| moment.elsewhere(), |rung| rung.at.clone());
         let access =
             Access { transfer, logical_adapter, at, went_through: transfer.fault == 0, rung, moment };
-        let verdict = self.verdict(&access);
+        let verdict = match crossing {
+            Some(crossing) => Verdict::Overrun(crossing.left, Some(crossing.entered)),
+            None => self.verdict(&access),
+        };
         let (rule, object) = match &verdict {
             Verdict::NeverMapped => (&DMA_001, self.memory_behind(&access)),
             Verdict::Refused(mapping) => (&DMA_001, self.objects.get(mapping.object)),
             Verdict::ReadOnly(mapping) => (&DMA_003, self.objects.get(mapping.object)),
             Verdict::AfterUnmap(mapping) => (&DMA_002, self.objects.get(mapping.object)),
+            Verdict::ArrayAddress(adl) => (&ADL_004, Some(*adl)),
             Verdict::Physical(owner) => (&DMA_004, Some(*owner)),
+            Verdict::CpuAddress(owner) => (&DMA_005, Some(*owner)),
+            Verdict::Overrun(left, _) => (&DMA_006, self.objects.get(left.object)),
+            Verdict::TooHigh(_) => (&DMA_007, None),
         };
         let number = match &verdict {
-            Verdict::Refused(mapping) | Verdict::ReadOnly(mapping) | Verdict::AfterUnmap(mapping) => {
-                Some(mapping.object)
-            }
+            Verdict::Refused(mapping)
+            | Verdict::ReadOnly(mapping)
+            | Verdict::AfterUnmap(mapping)
+            | Verdict::Overrun(mapping, _) => Some(mapping.object),
             _ => object.map(|known| known.object.object),
         };
         let act = SameAct::AtObject(rule.id, access.moment.rip, number, transfer.requester);
@@ -102,7 +124,11 @@ impl Verifier {
                 Verdict::Refused(mapping) => self.refused_though_mapped(&access, mapping),
                 Verdict::ReadOnly(mapping) => self.read_only(&access, mapping),
                 Verdict::AfterUnmap(mapping) => self.after_unmap(&access, mapping),
+                Verdict::ArrayAddress(adl) => self.array_for_pages(&access, adl),
                 Verdict::Physical(owner) => self.physical_for_logical(&access, owner),
+                Verdict::CpuAddress(owner) => self.pointer_for_logical(&access, owner),
+                Verdict::Overrun(left, entered) => self.overrun(&access, left, *entered),
+                Verdict::TooHigh(highest) => self.too_high(&access, *highest),
                 Verdict::NeverMapped => self.never_mapped(&access, object),
             };
             self.finding_of(rule, &access, object, told)
@@ -122,13 +148,46 @@ impl Verifier {
             return Verdict::AfterUnmap(mapping);
         }
         // What went through was translated, so the number was a logical address to the unit.
-        if !access.went_through
-            && self.mode(logical_adapter) == Some(ModeChoice::Remapping)
-            && let Some(owner) = self.objects.owner_of_frame(page)
+        if access.went_through {
+            return Verdict::NeverMapped;
+        }
+        let address = access.at.get();
+        if let Some(adl) = self.objects.array_at(address).or_else(|| self.objects.array_at(page)) {
+            return Verdict::ArrayAddress(adl);
+        }
+        if self.mode(logical_adapter) == Some(ModeChoice::Remapping)
+            && let Some(owner) = self.owner_of_frame(logical_adapter, page)
         {
             return Verdict::Physical(owner);
         }
-        Verdict::NeverMapped
+        if let Some(owner) = self.objects.at_cpu_address(address) {
+            return Verdict::CpuAddress(owner);
+        }
+        if let Some(left) = self.left_behind(access) {
+            return Verdict::Overrun(left, None);
+        }
+        match self.adapters.told_of_mode(logical_adapter) {
+            Some(mode) if address > mode.highest_visible => Verdict::TooHigh(mode.highest_visible),
+            _ => Verdict::NeverMapped,
+        }
+    }
+
+    /// Whose memory a frame is. A section's frames are known through the ADL that lists them.
+    fn owner_of_frame(&self, logical_adapter: u32, frame: u64) -> Option<&Known> {
+        let through_list = || {
+            let mapping = self.mappings.leading_to(logical_adapter, frame)?;
+            self.objects.get(mapping.object)
+        };
+        self.objects.owner_of_frame(frame).or_else(through_list)
+    }
+
+    /// The mapping that a transfer was in before it came to the address that was refused.
+    fn left_behind(&self, access: &Access<'_>) -> Option<&KnownMapping> {
+        let before = access.at.get().checked_sub(1)?;
+        if access.transfer.address > before {
+            return None;
+        }
+        self.mappings.holding(access.logical_adapter, LogicalAddr::new(before).page().get())
     }
 
     fn mode(&self, logical_adapter: u32) -> Option<ModeChoice> {
@@ -209,6 +268,73 @@ impl Verifier {
             (Culprit::Driver, fix)
         };
         Told { culprit, message, history, fix: fix.to_string() }
+    }
+
+    fn array_for_pages(&self, access: &Access<'_>, adl: &Known) -> Told {
+        let array = adl.object.va;
+        let how = if access.at.get() >= array && access.at.get() - array < adl.object.bytes {
+            "the address of the page array"
+        } else {
+            "the address of the page array, taken for a page number"
+        };
+        let message = format!(
+            "the device {} logical address {}, which is {how} of {}: Flags.Contiguous of this list is clear",
+            tried(access.transfer),
+            access.at,
+            the(adl)
+        );
+        let mut history = Vec::from([self.modules.history(format!("{} made", describe(adl)), &adl.created)]);
+        history.extend(self.rung(access));
+        Told { culprit: Culprit::Driver, message, history, fix: ADL_004.mend.to_string() }
+    }
+
+    fn pointer_for_logical(&self, access: &Access<'_>, owner: &Known) -> Told {
+        let offset = access.at.get().saturating_sub(owner.object.va);
+        let message = format!(
+            "the device {} address {}, which is an address of the processor's: {offset:#x} bytes into {}",
+            tried(access.transfer),
+            access.at,
+            the(owner)
+        );
+        let mut history =
+            Vec::from([self.modules.history(format!("{} made", describe(owner)), &owner.created)]);
+        history.extend(self.rung(access));
+        Told { culprit: Culprit::Driver, message, history, fix: DMA_005.mend.to_string() }
+    }
+
+    fn overrun(&self, access: &Access<'_>, left: &KnownMapping, entered: Option<&KnownMapping>) -> Told {
+        let into = match entered {
+            Some(entered) => format!("into {}, which nobody refused", self.name(entered.object)),
+            None => "where nothing is mapped".to_string(),
+        };
+        let message = format!(
+            "a transfer of {:#x} bytes at logical address {} ran over the end of {} at {}, {into}",
+            access.transfer.bytes,
+            LogicalAddr::new(access.transfer.address),
+            self.name(left.object),
+            access.at,
+        );
+        let mut history = self.mapping_history(left);
+        if let Some(entered) = entered {
+            history.extend(self.mapping_history(entered));
+        }
+        history.extend(self.rung(access));
+        Told { culprit: Culprit::Driver, message, history, fix: DMA_006.mend.to_string() }
+    }
+
+    fn too_high(&self, access: &Access<'_>, highest: u64) -> Told {
+        let message = format!(
+            "the device {} address {}, above {}, the highest that its driver says it sees",
+            tried(access.transfer),
+            access.at,
+            LogicalAddr::new(highest)
+        );
+        Told {
+            culprit: Culprit::Driver,
+            message,
+            history: self.rung(access).into_iter().collect(),
+            fix: DMA_007.mend.to_string(),
+        }
     }
 
     fn physical_for_logical(&self, access: &Access<'_>, owner: &Known) -> Told {

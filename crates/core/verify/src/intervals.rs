@@ -6,6 +6,7 @@
 //! stop the verifier.
 
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 
 const LEVELS: usize = 64;
 
@@ -93,6 +94,37 @@ impl Intervals {
             .map(|(_, number)| number)
     }
 
+    /// Every number that holds the point, at most `limit` of them.
+    pub(crate) fn all(&self, point: u64, limit: usize) -> Vec<u64> {
+        self.around(point)
+            .flat_map(|(level, block)| {
+                let all = (level, block, 0, 0)..=(level, block, u64::MAX, u64::MAX);
+                self.blocks.range(all).map(|(_, _, _, number)| *number)
+            })
+            .take(limit)
+            .collect()
+    }
+
+    /// Some interval that has a point in common with `count` points from `start`, and such a point.
+    pub(crate) fn touching(&self, start: u64, count: u64) -> Option<(u64, u64)> {
+        blocks(start, count).find_map(|(level, block)| {
+            let first = block << level;
+            let wider = self.around(first).filter(|(wider, _)| *wider >= level).find_map(|(level, block)| {
+                let all = (level, block, 0, 0)..=(level, block, u64::MAX, u64::MAX);
+                self.blocks.range(all).next().map(|(_, _, _, number)| (*number, first))
+            });
+            let held = self.held.iter().enumerate().take(usize::from(level)).filter(|(_, held)| **held != 0);
+            wider.or_else(|| {
+                held.map(|(narrower, _)| narrower as u8).find_map(|narrower| {
+                    let (low, more) = (block << (level - narrower), (1u64 << (level - narrower)) - 1);
+                    let all = (narrower, low, 0, 0)..=(narrower, low | more, u64::MAX, u64::MAX);
+                    let found = self.blocks.range(all).next();
+                    found.map(|(_, block, _, number)| (*number, block << narrower))
+                })
+            })
+        })
+    }
+
     /// A point beyond `point` up to which everything is held, or `None` when `point` itself is not.
     pub(crate) fn held_up_to(&self, point: u64) -> Option<u64> {
         self.around(point)
@@ -123,6 +155,34 @@ mod tests {
             assert_eq!(intervals.remove(start, count, 1, 9), new);
             assert_eq!(intervals.first(start), None);
             assert!(intervals.held.iter().all(|held| *held == 0));
+        }
+    }
+
+    #[test]
+    fn what_has_a_point_in_common_is_found_from_either_side() {
+        for (start, count) in [(0u64, 1u64), (3, 10), (0xfff, 0x1002), (0x40, 0x40), (1 << 40, 1 << 30)] {
+            let mut intervals = Intervals::default();
+            intervals.insert(start, count, 1, 7);
+            let last = start + count - 1;
+            for (from, many, common) in [
+                (start, 1, true),
+                (last, 1, true),
+                (start.saturating_sub(5), 6 + start.min(5) - 5, true),
+                (last, 0x10_0000, true),
+                (0, u64::MAX, true),
+                (start, count, true),
+                (last + 1, 0x1000, false),
+                (start, 0, false),
+            ] {
+                let found = intervals.touching(from, many);
+                assert_eq!(found.is_some(), common, "{from:#x}+{many:#x} of {start:#x}+{count:#x}");
+                if let Some((number, point)) = found {
+                    assert_eq!(number, 7);
+                    assert!((start..=last).contains(&point) && point >= from && point - from < many);
+                }
+            }
+            assert_eq!(intervals.all(start, 4), [7]);
+            assert_eq!(intervals.all(last + 1, 4), []);
         }
     }
 

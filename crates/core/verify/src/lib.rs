@@ -17,6 +17,7 @@
 extern crate alloc;
 
 mod adapters;
+mod caching;
 mod calls;
 mod claims;
 mod dma;
@@ -34,7 +35,9 @@ mod mdl;
 mod mdl_length;
 mod mode;
 mod modules;
+mod object_calls;
 mod objects;
+mod overrun;
 mod recent;
 mod release;
 mod rules;
@@ -56,6 +59,7 @@ pub use modules::{Module, Modules};
 pub use rules::{RULES, Rule};
 
 use adapters::Adapters;
+use caching::Caching;
 use claims::SaveAreas;
 use exclusive::Exclusive;
 use finding::Findings;
@@ -78,13 +82,21 @@ pub(crate) struct Moment {
     pub(crate) event: u64,
     pub(crate) boundary: u64,
     pub(crate) rip: u64,
+    /// The process that was current.
+    pub(crate) process: u32,
     pub(crate) stack: Vec<u64>,
 }
 
 impl Moment {
     /// Without the stack, which only some events carry.
     fn new(id: EventId, stamp: &Stamp) -> Self {
-        Self { event: id.0, boundary: stamp.boundary, rip: stamp.rip, stack: Vec::new() }
+        Self {
+            event: id.0,
+            boundary: stamp.boundary,
+            rip: stamp.rip,
+            process: stamp.process,
+            stack: Vec::new(),
+        }
     }
 
     fn with_stack(self, stamp: &Stamp, lists: &dyn Lists) -> Self {
@@ -105,6 +117,7 @@ pub struct Verifier {
     pages: PageLists,
     modules: Modules,
     doorbells: Recent<RungDoorbell, { limits::DOORBELLS }>,
+    caching: Caching,
     faults: Recent<dxgk_event::FaultReason, { limits::FAULTS }>,
     calls: Recent<[u64; 6], { limits::CALLS }>,
     adapters: Adapters,
@@ -154,6 +167,7 @@ impl Verifier {
                 if object.kind == ObjectKind::MdlMapping {
                     self.mapped_mdls.remove(object.object);
                 }
+                self.caching.released(object.object);
                 self.objects.released(object.object, moment);
             }
             Event::Mapping(mapping) => self.mapping(mapping, moment, lists),
@@ -184,7 +198,12 @@ impl Verifier {
     fn object_created(&mut self, object: &Object, moment: Moment, lists: &dyn Lists) {
         let wanted = Objects::wants_pages(object.kind);
         let frames = if wanted { self.pages.runs(object.pages, lists) } else { None };
+        self.judge_uninitialised(object, &moment);
         self.objects.created(object, frames.unwrap_or_default(), moment);
+        if Caching::matters(object.kind) && self.stays_where_it_is(object) {
+            let pages = self.pages.runs(object.pages, lists).unwrap_or_default();
+            self.judge_caching(object, pages);
+        }
     }
 
     fn mapping(&mut self, mapping: &Mapping, moment: Moment, lists: &dyn Lists) {
@@ -195,7 +214,7 @@ impl Verifier {
             }
             MappingStep::Unmapped => self.mappings.unmapped(mapping, &moment),
             MappingStep::Invalidated => self.mappings.invalidated(mapping),
-            MappingStep::PagesReturned => {}
+            MappingStep::PagesReturned => self.judge_pages_taken(mapping, &moment, lists),
         }
     }
 

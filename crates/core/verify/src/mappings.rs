@@ -55,6 +55,16 @@ impl KnownMapping {
         })
     }
 
+    /// Whether one run of the mapping holds all pages from `first` to `last`.
+    pub(crate) fn covers(&self, first: u64, last: u64) -> bool {
+        let inside = |start: u64, count: u64| first >= start && last >= first && last - start < count;
+        if self.identity {
+            self.frames.iter().any(|(start, count)| inside(*start, *count))
+        } else {
+            inside(self.first, self.pages)
+        }
+    }
+
     /// The logical page behind the last, of a mapping that is one run.
     fn end(&self) -> Option<u64> {
         match (&*self.frames, self.identity) {
@@ -211,6 +221,7 @@ impl Mappings {
             return false;
         };
         known.invalidated &= told.domain == u32::MAX;
+        known.writable = told.access & WRITE != 0;
         true
     }
 
@@ -289,6 +300,26 @@ impl Mappings {
     /// The latest live mapping through which a device reaches a frame at another number than its own.
     pub(crate) fn leading_to(&self, logical_adapter: u32, frame: u64) -> Option<&KnownMapping> {
         self.all.get(&self.spaces.get(&logical_adapter)?.frames.last(frame)?)
+    }
+
+    /// Some live mapping of whichever adapter that leads to a frame.
+    pub(crate) fn reaching(&self, frame: u64) -> Option<&KnownMapping> {
+        self.spaces.values().find_map(|space| {
+            let same =
+                space.live.last(frame).and_then(|number| self.all.get(&number)).filter(|it| it.identity);
+            same.or_else(|| self.all.get(&space.frames.last(frame)?))
+        })
+    }
+
+    /// Live mappings that hold a logical page, at most `limit` of them.
+    pub(crate) fn all_holding(
+        &self,
+        logical_adapter: u32,
+        page: u64,
+        limit: usize,
+    ) -> impl Iterator<Item = &KnownMapping> {
+        let numbers = self.spaces.get(&logical_adapter).map(|space| space.live.all(page, limit));
+        numbers.unwrap_or_default().into_iter().filter_map(|number| self.all.get(&number))
     }
 
     /// The live mapping of one run that is nearest to a page which none holds.

@@ -59,6 +59,27 @@ fn in_address_space(kind: ObjectKind) -> bool {
     mapped_at_address(kind) && kind != ObjectKind::PortMap
 }
 
+/// The driver's addresses of an object that is not unmapped by address, with their number.
+fn span(object: &Object) -> Option<(u64, u64)> {
+    let held = matches!(
+        object.kind,
+        ObjectKind::ContiguousMemory | ObjectKind::Pool | ObjectKind::MmMemory | ObjectKind::MmMapping
+    );
+    (held && object.va != 0).then_some((object.va, object.bytes))
+}
+
+/// Where an ADL's page numbers are, in bytes, or would be if its base page number were taken for their address (true).
+fn page_array(object: &Object) -> Option<(u64, u64, bool)> {
+    let bytes = object.bytes / dxgk_hw::PAGE_SIZE * 8;
+    match (object.kind, object.va) {
+        (ObjectKind::Adl, 0) if object.flags & 1 != 0 && object.logical_page != u64::MAX => {
+            Some((object.logical_page, bytes, true))
+        }
+        (ObjectKind::Adl, array) if array != 0 => Some((array, bytes, false)),
+        _ => None,
+    }
+}
+
 /// Where an address is, seen from a map or view that it is not in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Outside {
@@ -68,6 +89,8 @@ pub(crate) enum Outside {
     Behind(u64),
     /// That many bytes before the start of one.
     Before(u64),
+    /// In one of another process.
+    Process,
 }
 
 /// An address this far from a map or view, in bytes, still was meant for it: 64 KiB.
@@ -106,6 +129,11 @@ pub(crate) struct Objects {
     /// Adapter and number of live objects that LEAK-001 has not judged.
     unjudged: BTreeSet<(u32, u64)>,
     frames: Intervals,
+    /// The driver's addresses of what it does not unmap by address: pool, say.
+    spans: Intervals,
+    /// The page arrays of ADLs, by address, and base page numbers of those without, as if they were the addresses of arrays.
+    arrays: Intervals,
+    bases_as_arrays: Intervals,
     addresses: Intervals,
     /// Maps and views that are gone, by the event of the release.
     gone_addresses: Intervals,
@@ -140,6 +168,16 @@ impl Objects {
         }
         if in_address_space(object.kind) {
             self.bases.insert((object.va, number));
+        }
+        if let Some((start, bytes)) = span(object)
+            && self.blocks < limits::BLOCKS
+        {
+            self.blocks += self.spans.insert(start, bytes, number, number);
+        }
+        if let Some((array, bytes, followed)) = page_array(object)
+            && self.blocks < limits::BLOCKS
+        {
+            self.blocks += self.arrays_of(followed).insert(array, bytes, number, number);
         }
         if of_callbacks(object.kind) {
             self.held.insert((object.handle, object.kind, number));
@@ -177,6 +215,13 @@ impl Objects {
         if in_address_space(object.kind) && self.blocks < limits::BLOCKS {
             self.blocks += self.gone_addresses.insert(object.va, object.bytes, event, number);
         }
+        if let Some((start, bytes)) = span(&object) {
+            self.blocks -= self.spans.remove(start, bytes, number, number);
+        }
+        if let Some((array, bytes, followed)) = page_array(&object) {
+            let gone = self.arrays_of(followed).remove(array, bytes, number, number);
+            self.blocks -= gone;
+        }
         self.children.remove(&(object.parent, number));
         if !of_callbacks(object.kind) {
             self.all.remove(&number);
@@ -188,6 +233,10 @@ impl Objects {
         if self.dead.len() > limits::DEAD {
             self.forget_oldest();
         }
+    }
+
+    fn arrays_of(&mut self, followed: bool) -> &mut Intervals {
+        if followed { &mut self.bases_as_arrays } else { &mut self.arrays }
     }
 
     fn forget_handle(&mut self, object: &Object) {
@@ -284,6 +333,42 @@ impl Objects {
         // At the same distance the one that was overrun.
         let nearest = before.into_iter().chain(after).min_by_key(|(distance, ..)| *distance)?;
         (nearest.0 < NEAR).then_some((nearest.1, nearest.2))
+    }
+
+    /// What of the driver's lies at an address of the processor's.
+    pub(crate) fn at_cpu_address(&self, address: u64) -> Option<&Known> {
+        let view = self.addresses.last(address).and_then(|number| self.get(number));
+        view.filter(|known| in_address_space(known.object.kind))
+            .or_else(|| self.get(self.spans.last(address)?))
+    }
+
+    /// The ADL whose array of page numbers lies at an address.
+    pub(crate) fn array_at(&self, address: u64) -> Option<&Known> {
+        self.get(self.arrays.last(address)?)
+    }
+
+    /// The ADL whose base page number, followed as if it were an array's address, leads to this address.
+    pub(crate) fn base_followed_to(&self, address: u64) -> Option<&Known> {
+        self.get(self.bases_as_arrays.last(address)?)
+    }
+
+    /// Live objects that hang on an object itself, of a kind.
+    pub(crate) fn owned(&self, parent: u64, kind: ObjectKind) -> impl Iterator<Item = &Known> {
+        let children = self.children.range((parent, 0)..=(parent, u64::MAX));
+        children.filter_map(|(_, child)| self.get(*child)).filter(move |known| known.object.kind == kind)
+    }
+
+    /// The object at the root of what owns an object.
+    pub(crate) fn root(&self, number: u64) -> u64 {
+        let mut root = number;
+        // An ADL, its adapter memory object, and that one's physical memory object: no honest chain is longer.
+        for _ in 0..4 {
+            match self.get(root) {
+                Some(known) if known.object.parent != 0 => root = known.object.parent,
+                _ => break,
+            }
+        }
+        root
     }
 
     pub(crate) fn get(&self, number: u64) -> Option<&Known> {

@@ -155,6 +155,9 @@ impl Verifier {
             }
             return false;
         }
+        if !matches!(verb.named, Named::Handle(_)) && self.judge_process(call, verb.kinds, named) {
+            return true;
+        }
         let act =
             |known: &Known| SameAct::AtObject(FREE_001.id, call.moment.rip, Some(known.object.object), 0);
         let again = self.released_before(verb, named);

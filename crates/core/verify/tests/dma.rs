@@ -62,8 +62,12 @@ fn an_overrun_names_the_mapping_that_it_overran() {
     let start = (LOGICAL_PAGE + 7) << 12;
     run.transfer(0x40, start, 0x1800, 0x1000, Some(FaultReason::NotPresent));
     run.refused(0x44, (LOGICAL_PAGE << 12) - 0x400);
-    let [over, under] = run.verifier.findings() else { panic!("{:?}", run.found()) };
-    assert!(over.message.contains("the first byte behind the end of the ADL"), "{}", over.message);
+    run.refused(0x48, (LOGICAL_PAGE + 8) << 12);
+    assert_eq!(run.found(), [("DMA-006", 0x40), ("DMA-001", 0x44), ("DMA-001", 0x48)]);
+    let [over, under, behind] = run.verifier.findings() else { panic!("{:?}", run.found()) };
+    assert!(over.message.contains("ran over the end of the ADL"), "{}", over.message);
+    assert!(over.message.contains("where nothing is mapped"), "{}", over.message);
+    assert!(behind.message.contains("the first byte behind the end of the ADL"), "{}", behind.message);
     assert!(under.message.contains("0x400 bytes before the start of the ADL"), "{}", under.message);
 }
 

@@ -1,4 +1,4 @@
-//! LEAK-001.
+//! LEAK-001, and ADL-003 and OBJ-002 at the removal.
 
 mod stream;
 
@@ -74,14 +74,44 @@ fn each_kind_that_is_left_is_found_at_its_allocation() {
 #[test]
 fn an_object_is_one_finding_with_all_it_owns() {
     let mut run = Run::new(ModeChoice::Remapping);
-    let [physical, ..] = chain(&mut run, Some(ADAPTER));
-    end(&mut run);
+    let [physical, _, adl, view] = chain(&mut run, None);
+    run.release(adl);
+    run.unload();
     let finding = run.only();
+    assert_eq!((finding.rule.id, view.object != 0), ("LEAK-001", true));
     assert_eq!(finding.object.as_ref().map(|it| it.number), Some(physical.object));
-    assert_eq!(places(finding), [0x10, 0x11, 0x12, 0x13, 0]);
-    for part in ["1 adapter memory object", "1 ADL", "1 CPU view"] {
+    assert_eq!(places(finding), [0x10, 0x11, 0x13, 0]);
+    for part in ["1 adapter memory object", "1 CPU view"] {
         assert!(finding.message.contains(part), "{part}: {}", finding.message);
     }
+}
+
+/// Shows S-B1E4-07.
+#[test]
+fn a_list_that_is_left_is_adl_003_with_all_that_owns_it() {
+    let mut run = Run::new(ModeChoice::Remapping);
+    let [_, _, adl, _] = chain(&mut run, Some(ADAPTER));
+    end(&mut run);
+    let finding = run.only();
+    assert_eq!((finding.rule.id, finding.place.offset), ("ADL-003", 0x12));
+    assert_eq!(finding.object.as_ref().map(|it| it.number), Some(adl.object));
+    assert_eq!(places(finding), [0x12, 0x10, 0x11, 0x13, 0]);
+    assert!(
+        finding.message.contains("nor was what owns it: 1 physical memory object"),
+        "{}",
+        finding.message
+    );
+}
+
+#[test]
+fn an_object_that_is_left_open_is_obj_002() {
+    let mut run = Run::new(ModeChoice::Remapping);
+    let [_, opened, adl, view] = chain(&mut run, Some(ADAPTER));
+    [view, adl].into_iter().for_each(|made| run.release(made));
+    end(&mut run);
+    let finding = run.only();
+    assert_eq!((finding.rule.id, finding.place.offset), ("OBJ-002", 0x11));
+    assert_eq!(finding.object.as_ref().map(|it| it.number), Some(opened.object));
 }
 
 #[test]
@@ -104,7 +134,13 @@ fn an_object_closed_along_with_its_owner_is_not_left_but_its_adl_is() {
     // Windows would stop the machine; here the run goes on, and the objects wait for the ADL.
     run.call(destroy, 0x20, &[HANDLE, HANDLE + 0x10], NtStatus::INVALID_PARAMETER, |_| {});
     end(&mut run);
-    assert_eq!(run.only().object.as_ref().map(|it| it.number), Some(adl.object));
+    assert_eq!(
+        run.found(),
+        [("ADL-002", 0x20), ("ADL-003", 0x12)],
+        "the call, and what was never given back"
+    );
+    let last = run.verifier.findings().last().expect("two");
+    assert_eq!(last.object.as_ref().map(|it| it.number), Some(adl.object));
 }
 
 #[test]
@@ -124,8 +160,8 @@ fn what_an_adapter_opened_is_left_with_the_adapter_even_if_its_owner_lives_on() 
     let [physical, opened, _, view] = chain(&mut run, None);
     run.remove_device();
     run.reclaim(Some(ADAPTER));
-    assert_eq!(run.only().object.as_ref().map(|it| it.number), Some(opened.object));
-    assert_eq!(places(run.only()), [0x11, 0x12, 0]);
+    assert_eq!(places(run.only()), [0x12, 0x11, 0]);
+    assert_eq!(opened.handle, HANDLE + 0x10);
     run.release(view);
     run.release(physical);
     run.unload();

@@ -80,6 +80,11 @@ impl<'m> Adl<'m> {
             .filter_map(|page| Some(DeviceAddress::new(self.list.page(page)?.checked_mul(PAGE_SIZE)?)))
     }
 
+    /// The address of the page array, as a number; nothing when the list is one run.
+    pub(crate) fn array(&self) -> Option<u64> {
+        self.list.head().pages().map(|array| array.0)
+    }
+
     /// Never frees it: a leak, which the port driver sees at the removal. For demonstrations.
     pub fn leak(self) {
         let _ = ManuallyDrop::new(self);

@@ -6,8 +6,9 @@
 //! that is meant to work uses nothing of this module.
 
 use dxgk_abi::callback::{
-    ArgCbClosePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject, ArgCbFreePagesFromMdl,
-    ArgCbMapMdlToIoMmu, ArgCbUnmapMdlFromIoMmu,
+    AllocateAdlFlags, ArgCbClosePhysicalMemoryObject, ArgCbCreatePhysicalMemoryObject,
+    ArgCbDestroyPhysicalMemoryObject, ArgCbFreeAdl, ArgCbFreePagesFromMdl, ArgCbMapMdlToIoMmu,
+    ArgCbOpenPhysicalMemoryObject, ArgCbUnmapMdlFromIoMmu, MemoryCachingType, PhysicalMemoryType,
 };
 use dxgk_abi::{Handle, Irql};
 
@@ -171,4 +172,82 @@ pub fn read_after_unmap(view: CpuView<'_>) -> u32 {
 /// Reads the register behind the last that is mapped.
 pub fn read_register_beyond(map: &RegisterMap<'_>) -> u32 {
     raw::peek(map.address().saturating_add(map.length() as u64))
+}
+
+/// The address of a list's page array as if the device might use it; of a list that is one run, its first page.
+pub fn array_address(adl: &Adl<'_>) -> DeviceAddress<'static> {
+    let array = adl.array();
+    DeviceAddress::new(array.unwrap_or_else(|| adl.device_address(0).map_or(0, |address| address.bits())))
+}
+
+/// A pointer to a view as if the device might use it.
+pub fn pointer_as_device_address(view: &CpuView<'_>) -> DeviceAddress<'static> {
+    DeviceAddress::new(view.base().0)
+}
+
+/// `DxgkCbCreatePhysicalMemoryObject` for a type that does not exist.
+///
+/// # Errors
+/// The callback's.
+pub fn create_of_unknown_type(adapter: &Adapter) -> Result<()> {
+    let mut argument = ArgCbCreatePhysicalMemoryObject {
+        adapter: adapter.handle(),
+        size: 4096,
+        kind: PhysicalMemoryType(0xCDCD_CDCD),
+        cache_type: MemoryCachingType::CACHED,
+        ..ArgCbCreatePhysicalMemoryObject::default()
+    };
+    adapter.callbacks().create_physical_memory_object(&mut argument)
+}
+
+/// `DxgkCbOpenPhysicalMemoryObject` of an object that its creation has opened.
+///
+/// # Errors
+/// The callback's.
+pub fn open_again(memory: &PhysicalMemory<'_>) -> Result<()> {
+    let (adapter, _) = memory.opened();
+    let mut argument = ArgCbOpenPhysicalMemoryObject {
+        physical_memory_object: memory.object(),
+        adapter: adapter.handle(),
+        ..ArgCbOpenPhysicalMemoryObject::default()
+    };
+    adapter.callbacks().open_physical_memory_object(&mut argument)
+}
+
+/// Destroys an object without its open adapter memory object, and closes that one afterwards.
+///
+/// # Errors
+/// `STATUS_NOT_SUPPORTED` when a callback is not offered.
+pub fn destroy_without_closing(memory: PhysicalMemory<'_>) -> Result<()> {
+    let ((adapter, adapter_object), object) = (memory.opened(), memory.object());
+    memory.leak();
+    let mut argument = ArgCbDestroyPhysicalMemoryObject {
+        physical_memory_object: object,
+        adapter_memory_object: Handle::NULL,
+    };
+    adapter.callbacks().destroy_physical_memory_object(&mut argument)?;
+    close(adapter, adapter_object)
+}
+
+/// Destroys an object while a list of it is alive, and frees the list afterwards.
+///
+/// # Errors
+/// As for [`PhysicalMemory::adl`].
+pub fn destroy_under_a_list(memory: PhysicalMemory<'_>) -> Result<()> {
+    let (adapter, adapter_memory_object) = memory.opened();
+    let adl = memory.adl(0, memory.size(), AllocateAdlFlags(0))?;
+    let mut argument = ArgCbFreeAdl { adapter_memory_object, adl: adl.release.argument.adl };
+    adl.leak();
+    drop(memory);
+    adapter.callbacks().free_adl(&mut argument)
+}
+
+/// Leaves an object with a list of it.
+///
+/// # Errors
+/// As for [`PhysicalMemory::adl`].
+pub fn leak_with_a_list(memory: PhysicalMemory<'_>) -> Result<()> {
+    memory.adl(0, memory.size(), AllocateAdlFlags(0))?.leak();
+    memory.leak();
+    Ok(())
 }

@@ -59,8 +59,9 @@ use core::ops::Deref;
 use dxgk_abi::callback::{
     AccessMode, AllocateAdlFlags, AllocatePagesFlags, ArgCbCreatePhysicalMemoryObject,
     ArgCbDestroyPhysicalMemoryObject, ArgCbMapPhysicalMemory, ArgCbUnmapPhysicalMemory, ContiguousParameters,
-    MdlParameters, MemoryCachingType, PhysicalMemoryParameters,
+    IoSpaceParameters, MdlParameters, MemoryCachingType, PhysicalMemoryParameters, SectionParameters,
 };
+use dxgk_abi::kernel::PageProtection;
 use dxgk_abi::{Handle, Pointer};
 
 use crate::adapter::Adapter;
@@ -126,17 +127,47 @@ impl<'a> PhysicalMemory<'a> {
         Self::create(adapter, adapter.handle(), bytes, PhysicalMemoryParameters::Contiguous(parameters))
     }
 
-    /// Creates an object, opened on `opener` unless that is null.
+    /// An object of pageable memory (`DXGK_PHYSICAL_MEMORY_TYPE_SECTION`), zeroed, cached. Its pages are locked only while
+    /// a list of it is alive.
+    ///
+    /// # Errors
+    /// As for [`Self::pages`].
+    pub fn section(adapter: &'a Adapter, bytes: u64, protection: PageProtection) -> Result<Self> {
+        let section = SectionParameters { page_protection: protection.0, ..SectionParameters::default() };
+        Self::create(adapter, adapter.handle(), bytes, PhysicalMemoryParameters::Section(section))
+    }
+
+    /// An object over device memory (`DXGK_PHYSICAL_MEMORY_TYPE_IO_SPACE`), uncached: `bytes` bytes from `start`, which is a
+    /// multiple of the page, out of [`crate::ResourceList`].
+    ///
+    /// # Errors
+    /// As for [`Self::pages`].
+    pub fn device_range(adapter: &'a Adapter, start: PhysicalAddress, bytes: u64) -> Result<Self> {
+        let parameters = PhysicalMemoryParameters::IoSpace(IoSpaceParameters { base_address: start.0 });
+        Self::create_as(adapter, adapter.handle(), bytes, parameters, MemoryCachingType::NON_CACHED)
+    }
+
+    /// Creates a cached object, opened on `opener` unless that is null.
     pub(crate) fn create(
         adapter: &'a Adapter,
         opener: Handle,
         bytes: u64,
         parameters: PhysicalMemoryParameters,
     ) -> Result<Self> {
+        Self::create_as(adapter, opener, bytes, parameters, MemoryCachingType::CACHED)
+    }
+
+    fn create_as(
+        adapter: &'a Adapter,
+        opener: Handle,
+        bytes: u64,
+        parameters: PhysicalMemoryParameters,
+        cache_type: MemoryCachingType,
+    ) -> Result<Self> {
         let mut argument = ArgCbCreatePhysicalMemoryObject {
             adapter: opener,
             size: bytes,
-            cache_type: MemoryCachingType::CACHED,
+            cache_type,
             ..ArgCbCreatePhysicalMemoryObject::default()
         };
         argument.set_parameters(parameters);
@@ -169,7 +200,15 @@ impl<'a> PhysicalMemory<'a> {
     /// # Errors
     /// The callback's.
     pub fn view(&self, offset: u64, bytes: u64) -> Result<CpuView<'_>> {
-        CpuView::map(self.adapter, self.object, offset, bytes)
+        CpuView::map(self.adapter, self.object, AccessMode::KERNEL_MODE, offset, bytes)
+    }
+
+    /// `DxgkCbMapPhysicalMemory` for the current process, in which the view has to be dropped, too.
+    ///
+    /// # Errors
+    /// The callback's.
+    pub fn user_view(&self, offset: u64, bytes: u64) -> Result<CpuView<'_>> {
+        CpuView::map(self.adapter, self.object, AccessMode::USER_MODE, offset, bytes)
     }
 
     /// `DxgkCbAllocateAdl` of `bytes` bytes from `offset` on, both multiples of the page: what the device may use.
@@ -222,10 +261,16 @@ pub struct CpuView<'m> {
 
 impl<'m> CpuView<'m> {
     /// A view of the object with this handle, which stays longer.
-    pub(crate) fn map(adapter: &'m Adapter, object: Handle, offset: u64, bytes: u64) -> Result<Self> {
+    pub(crate) fn map(
+        adapter: &'m Adapter,
+        object: Handle,
+        access_mode: AccessMode,
+        offset: u64,
+        bytes: u64,
+    ) -> Result<Self> {
         let mut argument = ArgCbMapPhysicalMemory {
             physical_memory_object: object,
-            access_mode: AccessMode::KERNEL_MODE,
+            access_mode,
             offset,
             size: bytes,
             ..ArgCbMapPhysicalMemory::default()

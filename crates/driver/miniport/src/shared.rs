@@ -2,7 +2,7 @@
 
 use core::ops::Deref;
 
-use dxgk_abi::callback::AllocateAdlFlags;
+use dxgk_abi::callback::{AccessMode, AllocateAdlFlags};
 
 use crate::adapter::Adapter;
 use crate::address::DeviceAddress;
@@ -27,7 +27,7 @@ impl<'a> SharedBuffer<'a> {
     /// Those of the three callbacks; `STATUS_NOT_SUPPORTED` below WDDM 2.9.
     pub fn allocate(adapter: &'a Adapter, bytes: u64) -> Result<Self> {
         let object = PhysicalMemory::pages(adapter, bytes, Placement::ANYWHERE)?;
-        let view = CpuView::map(adapter, object.object(), 0, bytes)?;
+        let view = CpuView::map(adapter, object.object(), AccessMode::KERNEL_MODE, 0, bytes)?;
         let (_, opened) = object.opened();
         let adl = Adl::allocate(adapter, opened, 0, bytes, AllocateAdlFlags(0))?;
         Ok(Self { adl, view, _object: object })

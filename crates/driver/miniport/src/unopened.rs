@@ -25,6 +25,11 @@ impl<'a> UnopenedMemory<'a> {
         Ok(Self { memory })
     }
 
+    /// Never destroys it: a leak, which the port driver sees when the driver is unloaded. For demonstrations.
+    pub fn leak(self) {
+        self.memory.leak();
+    }
+
     /// Bytes asked for.
     pub fn size(&self) -> u64 {
         self.memory.size()

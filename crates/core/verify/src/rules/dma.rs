@@ -64,3 +64,41 @@ pub(crate) static DMA_004: Rule = Rule {
     mend: "Give the device the page numbers that stand in the ADL; do not call MmGetPhysicalAddress or read an MDL's \
            page array for it",
 };
+
+pub(crate) static DMA_005: Rule = Rule {
+    id: "DMA-005",
+    broken_when: "the device was given an address of the processor's",
+    documentation: &["DXGKCB_ALLOCATEADL", "IOMMU DMA remapping"],
+    windows: "0xE6/0x26",
+    explanation: "The address lies in a view, a pool block or another range of the driver's virtual addresses. Those mean nothing to \
+                  a device, in any mode: what the processor's page tables say of them the device does not know.",
+    mend: "Give the device the page numbers that stand in the ADL of the memory (DxgkCbAllocateAdl), not a pointer to it",
+};
+
+pub(crate) static DMA_006: Rule = Rule {
+    id: "DMA-006",
+    broken_when: "one transfer runs over the end of what is mapped, into a hole or into another object's mapping",
+    documentation: &[
+        "DXGK_ADL",
+        "Bug Check 0xE6: DRIVER_VERIFIER_DMA_VIOLATION (compare its subcodes for transfers beyond a map)",
+    ],
+    windows: "undefined",
+    explanation: "The transfer began inside a mapping and went on where that mapping does not reach. Usual causes: a length in the \
+                  wrong unit, an offset that was added to the address and not taken off the length, or pages taken for \
+                  contiguous: neighbours in a page array need not be neighbours in memory. Where another object happens to be \
+                  mapped behind it, the device reads or destroys that one without any fault.",
+    mend: "Keep each transfer inside one run of the list: check offset plus length, and split it where page numbers do not follow \
+           each other",
+};
+
+pub(crate) static DMA_007: Rule = Rule {
+    id: "DMA-007",
+    broken_when: "the device accesses an address above the highest that it says it can see",
+    documentation: &["DXGK_PHYSICAL_MEMORY_CAPS", "IOMMU DMA remapping"],
+    windows: "-",
+    explanation: "HighestVisibleAddress in DXGK_PHYSICAL_MEMORY_CAPS is the driver's own statement, and no address above it is ever \
+                  given out for the device. An access there means that the statement is wrong, or the address is: upper bits \
+                  from somewhere else, a sign extension, a shift too many.",
+    mend: "Check how the address is put together from page number and offset, and that HighestVisibleAddress is what the device \
+           can really put on the bus",
+};

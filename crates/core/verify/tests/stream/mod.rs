@@ -43,6 +43,13 @@ pub(crate) struct Run {
     pub(crate) irql: u8,
     /// Whose handle callbacks are given.
     pub(crate) caller: u32,
+    /// The current process.
+    pub(crate) process: u32,
+    /// Cache type and flags of the next objects.
+    pub(crate) cache: u8,
+    pub(crate) flags: u8,
+    /// First logical page of the next contiguous ADL.
+    pub(crate) logical_page: u64,
 }
 
 /// What the driver and the port said of each other before the start.
@@ -54,12 +61,13 @@ pub(crate) struct Told {
     pub(crate) refused: bool,
     pub(crate) offered: u32,
     pub(crate) driver: u32,
+    pub(crate) highest_visible: u64,
 }
 
 impl Told {
     pub(crate) fn new(mode: ModeChoice) -> Self {
         let reason = ModeReason::StrongestClaimed;
-        Self { mode, reason, iommu_caps: 0, refused: false, offered: 0, driver: 0 }
+        Self { mode, reason, iommu_caps: 0, refused: false, offered: 0, driver: 0, highest_visible: u64::MAX }
     }
 }
 
@@ -89,6 +97,10 @@ impl Run {
             at: 0,
             irql: 0,
             caller: ADAPTER,
+            process: 0,
+            cache: 0,
+            flags: 0,
+            logical_page: u64::MAX,
         };
         for name in imports {
             run.emit(Event::Import(Import { name: Text::new(name), missing: 0, slot: 0 }));
@@ -114,11 +126,10 @@ impl Run {
         run
     }
 
-    /// The driver's code from now on is at this offset.
     /// A mode is told.
     pub(crate) fn mode(&mut self, told: Told) {
         self.emit(Event::Mode(Mode {
-            highest_visible: u64::MAX,
+            highest_visible: told.highest_visible,
             highest_physical: 0xffff_ffff,
             logical_adapter: LOGICAL,
             iommu_caps: told.iommu_caps,
@@ -144,8 +155,11 @@ impl Run {
         self.next_event += 1;
         let rip = if self.at == 0 { 0 } else { BASE + self.at };
         let stack = if stack.is_empty() { ListRef::default() } else { self.list(stack) };
-        let record =
-            Record::new(Stamp { boundary: id * 10, rip, stack, thread: 1, process: 0 }, self.irql, &event);
+        let record = Record::new(
+            Stamp { boundary: id * 10, rip, stack, thread: 1, process: self.process },
+            self.irql,
+            &event,
+        );
         self.verifier.feed(EventId(id), &record, &event, &self.arena);
         id
     }
@@ -183,13 +197,36 @@ impl Run {
             adapter: adapter.unwrap_or(NO_ADAPTER),
             kind,
             step: ObjectStep::Created,
-            cache: 0,
-            flags: 0,
+            cache: self.cache,
+            flags: self.flags,
         };
         self.next_object += 1;
         self.alive.insert(object.object, object);
         self.emit_with(Event::Object(object), &[BASE + 0x9000]);
         Made { object: object.object, handle }
+    }
+
+    /// An ADL of the contiguous form.
+    pub(crate) fn create_contiguous_adl(&mut self, adl: u64, parent: u64, runs: &[(u64, u64)]) -> Made {
+        let words: Vec<u64> = runs.iter().flat_map(|(first, count)| [*first, *count]).collect();
+        let object = Object {
+            object: self.next_object,
+            handle: adl,
+            parent,
+            bytes: runs.iter().map(|(_, count)| *count).sum::<u64>() * 0x1000,
+            va: 0,
+            logical_page: self.logical_page,
+            pages: self.list(&words),
+            adapter: ADAPTER,
+            kind: ObjectKind::Adl,
+            step: ObjectStep::Created,
+            cache: 0,
+            flags: 1,
+        };
+        self.next_object += 1;
+        self.alive.insert(object.object, object);
+        self.emit_with(Event::Object(object), &[BASE + 0x9000]);
+        Made { object: object.object, handle: adl }
     }
 
     /// Something of no adapter, at an address that is not its handle.

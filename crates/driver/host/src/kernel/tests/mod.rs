@@ -11,6 +11,7 @@ mod print;
 mod public_imports;
 mod registry;
 mod sync;
+mod views;
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
