@@ -141,6 +141,7 @@ impl Run {
         }));
     }
 
+    /// The driver's code from now on is at this offset.
     pub(crate) fn at(&mut self, offset: u64) -> &mut Self {
         self.at = offset;
         self
