@@ -8,6 +8,7 @@
 //!
 //! A failure prints the seed and the shortest sequence that was found to fail.
 
+mod adls;
 mod draw;
 mod life;
 mod objects;
@@ -18,6 +19,7 @@ mod reference;
 mod request;
 #[path = "rig.rs"]
 mod rig;
+mod views;
 mod world;
 
 use dxgk_model::{AmdviConfig, VtdConfig};

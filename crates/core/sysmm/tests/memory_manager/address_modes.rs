@@ -10,7 +10,8 @@ use dxgk_hw::{DomainOps, LogicalAddr};
 use dxgk_sysmm::policy::LogicalBase;
 use dxgk_sysmm::{Addressing, CallError, Policy};
 
-use crate::machine::{ALL_MODES, BookDomain, CALLER, Kind, Laid, MIB, Run, adl_args, mdl_object, pages_args};
+use crate::domain::BookDomain;
+use crate::machine::{ALL_MODES, CALLER, Kind, Laid, MIB, Run, adl_args, mdl_object, pages_args};
 
 const GIB: u64 = 1 << 30;
 

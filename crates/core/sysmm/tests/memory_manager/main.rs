@@ -5,6 +5,7 @@ mod address_modes;
 mod caching;
 mod contiguous;
 mod device_ranges;
+mod domain;
 mod hot_update;
 mod late_switch;
 mod machine;
