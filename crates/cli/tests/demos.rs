@@ -85,8 +85,9 @@ fn the_correct_twin_of_each_demo_is_clean_in_every_mode() {
 
 /// Rules that a run of the sample cannot break, and the test that shows each.
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
-    // A check of our own: no driver can bring it about.
+    // Checks of our own: no driver can bring them about.
     ("ADL-001", "crates/core/verify/tests/objects.rs"),
+    ("MODE-003", "crates/core/verify/tests/mode.rs"),
     // A run's driver stays in one process.
     ("PROC-001", "crates/core/verify/tests/objects.rs"),
     // A driver's imports are its file's.

@@ -338,8 +338,10 @@ fn an_allocation_that_fails_is_told_to_the_driver_and_the_next_round_works() {
             .filter_map(|entry| entry["status"].as_str())
             .collect();
         let [first, second] = ups[..] else { panic!("{kind}: {}", run.told()) };
-        // Table pages are kept for the next tables: not every round needs one.
-        assert!(first != "0x00000000" || kind == "table-page", "{kind}: {}", run.told());
+        // Table pages are kept for the next tables: not every round needs one. A save area that cannot be pinned is
+        // saved in pieces.
+        let told = first != "0x00000000" || run.stdout.contains("the save area cannot be pinned");
+        assert!(told || kind == "table-page", "{kind}: {}", run.told());
         assert_eq!(second, "0x00000000", "{kind}: {}", run.told());
     }
 }

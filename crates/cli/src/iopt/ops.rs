@@ -115,8 +115,14 @@ impl Op {
                 tree.map(store, *at, runs, *access).map_err(said)
             }
             Self::Unmap { at, pages } => {
+                // No unit looks at these tables yet: what has to be broken first is mended at once. What is wrong with
+                // the range is said by the unmap.
+                for boundary in [Some(*at), at.checked_add(*pages)].into_iter().flatten() {
+                    while let Ok(Some(broken)) = tree.split_at(store, boundary) {
+                        tree.mend(store, broken).map_err(said)?;
+                    }
+                }
                 tree.unmap(store, *at, *pages, PartialLeaf::Split).map_err(said)?;
-                // No unit looks at these tables yet.
                 tree.settle(store, tree.pending(*at, *pages));
                 Ok(())
             }

@@ -1,14 +1,13 @@
 //! Registers, the adapters' life, and what a step is.
 
+use dxgk_abi::bugcheck::SysMmFatalError;
 use dxgk_abi::{Handle, NtStatus};
 use dxgk_hw::{Attachment, CpuVa, LogicalAddr};
 use dxgk_sysmm::callbacks::MapMemoryArgs;
 use dxgk_sysmm::{Addressing, CallError, Caller};
 
-use crate::reference::{Frame, INVALID, Mapping, Mode, Registers, Verdict};
+use crate::reference::{Frame, INVALID, Mapping, Mode, Registers, Verdict, fatal};
 use crate::world::{BAR, BAR_BYTES, CHAINS, DENIED, KERNEL, PORTS, Start, Step, World};
-
-const WRONG_STATE: CallError = CallError::Status(NtStatus::INVALID_DEVICE_STATE);
 
 impl World {
     fn map_registers(&mut self) -> Step {
@@ -156,8 +155,13 @@ impl World {
             1 if mode != Mode::Off => Addressing::Isolation { domain },
             _ => Addressing::Remapping { domain, highest_visible },
         };
+        let wanted = match (mode, &addressing) {
+            (Mode::Off, _) => CallError::Status(NtStatus::INVALID_DEVICE_STATE),
+            (_, Addressing::Passthrough) => fatal(SysMmFatalError::IOMMU_DISABLED_FOR_INVALID_REASON),
+            _ => fatal(SysMmFatalError::IOMMU_ENABLED_FOR_INVALID_REASON),
+        };
         let got = self.bench.sysmm.set_mode(id, addressing);
-        self.agree(format!("second switch of {logical}"), &Err::<(), _>(WRONG_STATE), &got)
+        self.agree(format!("second switch of {logical}"), &Err::<(), _>(wanted), &got)
     }
 
     /// Removes the logical adapter's physical ones; what they hold is reported and taken back.

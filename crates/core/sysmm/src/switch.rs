@@ -43,9 +43,9 @@ impl<P: Platform> SysMm<P> {
     ///
     /// # Errors
     /// STATUS_INVALID_PARAMETER: no such logical adapter, or no address at all below `highest_visible`.
-    /// STATUS_INVALID_DEVICE_STATE: remapping is wanted although something is mapped already. Bug check 0x1E4/2 or /3: the
-    /// IOMMU is on already, and is turned on again, or off (it stays on until the adapter is removed). Otherwise the status of the mapping
-    /// that failed; the adapter is then still in passthrough, and nothing is mapped.
+    /// STATUS_INVALID_DEVICE_STATE: remapping is wanted although something is mapped already. Bug check 0x1E4/2 or /3:
+    /// the IOMMU is on already, and is turned on again, or off (it stays on until the adapter is removed). Otherwise
+    /// the status of the mapping that failed; the adapter is then still in passthrough, and nothing is mapped.
     pub fn set_mode(&self, logical: LogicalAdapterId, addressing: Addressing) -> Result<(), CallError> {
         let mut records = self.records.lock();
         match records.logical.get(logical.0 as usize) {
