@@ -1,27 +1,13 @@
 //! Address descriptor lists.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use dxgk_abi::bugcheck::SysMmFatalError;
-use dxgk_abi::callback::{
-    AccessMode, AllocateAdlFlags, ArgCbAllocateAdl, ArgCbClosePhysicalMemoryObject,
-    ArgCbCreatePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject, ArgCbFreeAdl, ArgCbMapPhysicalMemory,
-    ArgCbOpenPhysicalMemoryObject, ArgCbUnmapPhysicalMemory, ContiguousParameters, IoSpaceParameters,
-    MdlParameters, PhysicalMemoryParameters, PhysicalMemoryType, SectionParameters,
-};
-use dxgk_abi::kernel::PageProtection;
-use dxgk_abi::{Handle, NtStatus, Pointer};
-use dxgk_sysmm::callbacks::CreatedPhysicalMemory;
-use dxgk_sysmm::policy::Strictness;
-use dxgk_sysmm::{CallError, Caller};
+use dxgk_abi::callback::{AllocateAdlFlags, ArgCbAllocateAdl, ArgCbFreeAdl};
+use dxgk_abi::{Handle, Pointer};
 
-use crate::reference::{
-    AdapterMemory, Adl, BAD_HANDLE, Frame, INVALID, Made, Mapping, Mode, NO_MEMORY, Physical, SHORT, Verdict,
-    View, fatal,
-};
-use crate::request::{Layout, Request};
+use crate::reference::{Adl, BAD_HANDLE, INVALID, Made, Mapping, Mode, SHORT, Verdict};
 use crate::rig::{ABSENT, lock};
-use crate::world::{BAR, BAR_BYTES, DENIED, KERNEL, Start, Step, World};
+use crate::world::{KERNEL, Start, Step, World};
 
 const REQUIRE: AllocateAdlFlags = AllocateAdlFlags::REQUIRE_CONTIGUOUS;
 const PREFER: AllocateAdlFlags = AllocateAdlFlags::PREFER_CONTIGUOUS;

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dxgk_abi::bugcheck::SysMmFatalError;
 use dxgk_abi::callback::{
-    AccessMode, AllocateAdlFlags, ArgCbAllocateAdl, ArgCbClosePhysicalMemoryObject,
-    ArgCbCreatePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject, ArgCbFreeAdl, ArgCbMapPhysicalMemory,
-    ArgCbOpenPhysicalMemoryObject, ArgCbUnmapPhysicalMemory, ContiguousParameters, IoSpaceParameters,
-    MdlParameters, PhysicalMemoryParameters, PhysicalMemoryType, SectionParameters,
+    ArgCbClosePhysicalMemoryObject, ArgCbCreatePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject,
+    ArgCbMapPhysicalMemory, ArgCbOpenPhysicalMemoryObject, ArgCbUnmapPhysicalMemory, ContiguousParameters,
+    IoSpaceParameters, MdlParameters, PhysicalMemoryParameters, PhysicalMemoryType, SectionParameters,
 };
 use dxgk_abi::kernel::PageProtection;
 use dxgk_abi::{Handle, NtStatus, Pointer};
@@ -16,15 +15,11 @@ use dxgk_sysmm::policy::Strictness;
 use dxgk_sysmm::{CallError, Caller};
 
 use crate::reference::{
-    AdapterMemory, Adl, BAD_HANDLE, Frame, INVALID, Made, Mapping, Mode, NO_MEMORY, Physical, SHORT, Verdict,
-    View, fatal,
+    AdapterMemory, BAD_HANDLE, Frame, INVALID, Made, NO_MEMORY, Physical, Verdict, fatal,
 };
 use crate::request::{Layout, Request};
-use crate::rig::{ABSENT, lock};
-use crate::world::{BAR, BAR_BYTES, DENIED, KERNEL, Start, Step, World};
-
-const REQUIRE: AllocateAdlFlags = AllocateAdlFlags::REQUIRE_CONTIGUOUS;
-const PREFER: AllocateAdlFlags = AllocateAdlFlags::PREFER_CONTIGUOUS;
+use crate::rig::lock;
+use crate::world::{BAR, BAR_BYTES, DENIED, KERNEL, Step, World};
 
 impl World {
     fn draw_parameters(&mut self) -> (u64, PhysicalMemoryParameters) {

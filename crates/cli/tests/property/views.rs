@@ -1,30 +1,12 @@
 //! CPU views of physical memory objects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use dxgk_abi::callback::{AccessMode, ArgCbMapPhysicalMemory, ArgCbUnmapPhysicalMemory};
+use dxgk_abi::{Handle, Pointer};
+use dxgk_sysmm::Caller;
 
-use dxgk_abi::bugcheck::SysMmFatalError;
-use dxgk_abi::callback::{
-    AccessMode, AllocateAdlFlags, ArgCbAllocateAdl, ArgCbClosePhysicalMemoryObject,
-    ArgCbCreatePhysicalMemoryObject, ArgCbDestroyPhysicalMemoryObject, ArgCbFreeAdl, ArgCbMapPhysicalMemory,
-    ArgCbOpenPhysicalMemoryObject, ArgCbUnmapPhysicalMemory, ContiguousParameters, IoSpaceParameters,
-    MdlParameters, PhysicalMemoryParameters, PhysicalMemoryType, SectionParameters,
-};
-use dxgk_abi::kernel::PageProtection;
-use dxgk_abi::{Handle, NtStatus, Pointer};
-use dxgk_sysmm::callbacks::CreatedPhysicalMemory;
-use dxgk_sysmm::policy::Strictness;
-use dxgk_sysmm::{CallError, Caller};
-
-use crate::reference::{
-    AdapterMemory, Adl, BAD_HANDLE, Frame, INVALID, Made, Mapping, Mode, NO_MEMORY, Physical, SHORT, Verdict,
-    View, fatal,
-};
-use crate::request::{Layout, Request};
-use crate::rig::{ABSENT, lock};
-use crate::world::{BAR, BAR_BYTES, DENIED, KERNEL, Start, Step, World};
-
-const REQUIRE: AllocateAdlFlags = AllocateAdlFlags::REQUIRE_CONTIGUOUS;
-const PREFER: AllocateAdlFlags = AllocateAdlFlags::PREFER_CONTIGUOUS;
+use crate::reference::{INVALID, Made, Verdict, View};
+use crate::rig::lock;
+use crate::world::{KERNEL, Step, World};
 
 impl World {
     pub(crate) fn map_view(&mut self) -> Step {
