@@ -103,6 +103,19 @@ fn the_linked_sample_has_the_functions_of_this_program() {
     assert!(place["line"].as_u64() > Some(0), "{place}");
 }
 
+/// The sample's own work rings the doorbell a hundred times before the demo has its turn.
+#[test]
+#[expect(clippy::print_stderr, reason = "a skip is said")]
+fn a_doorbell_rung_after_many_others_still_has_its_stack() {
+    if !cfg!(dxgk_frame_pointers) {
+        eprintln!("SKIPPED: built without the workspace's flags, the linked sample has no stacks");
+        return;
+    }
+    let run = run(&["--demo", "never-mapped"]);
+    let stack = run.report["findings"][0]["where"]["stack"].as_array().map_or(0, Vec::len);
+    assert!(stack >= 2, "{}", run.told());
+}
+
 #[test]
 fn symbols_are_looked_for_where_the_option_says_and_refused_when_they_are_of_another_build() {
     let Some(sys) = files::edu_sys() else { return };

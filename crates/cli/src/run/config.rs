@@ -131,7 +131,7 @@ pub(crate) enum Missing {
 pub(crate) enum Stacks {
     /// At every event that can have one
     All,
-    /// At failures, doorbells, allocations and maps, the first 64 of a call site
+    /// At failures, doorbells, allocations and maps, the first 64 that are alike
     Few,
     /// Nowhere
     None,

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dxgk_event::{
     Event, EventId, EventSink, Failure, FailureKind, Fault, ListRef, Log, ObjectKind, ObjectStep, Phase,
-    Record, Stamp, Text,
+    Record, Stamp, Text, digest,
 };
 use dxgk_shm::{ArenaWriter, RingWriter};
 
@@ -18,20 +18,25 @@ use crate::{fiber, processor};
 pub enum StackPolicy {
     /// At every event that has a place.
     All,
-    /// Where one may be needed, the first [`FEW`] of a call site.
+    /// Where one may be needed, the first [`FEW`] of each.
     #[default]
     Few,
     /// Nowhere.
     None,
 }
 
-/// Stacks taken of one call site under [`StackPolicy::Few`]; later events of that site carry its address alone.
+/// How often the same stack is kept under [`StackPolicy::Few`]; later events carry the address of their place alone. It is
+/// counted by the whole stack, because what rings a doorbell is one function for many callers.
 pub const FEW: u32 = 64;
+
+/// Different stacks that are told apart: a driver may have any number of them.
+const DIFFERENT: usize = 1 << 16;
 
 struct Output {
     ring: RingWriter,
     arena: ArenaWriter,
-    sites: BTreeMap<u64, u32>,
+    /// How often each stack was kept, by its digest.
+    kept: BTreeMap<u64, u32>,
 }
 
 /// The sink of a run.
@@ -51,7 +56,7 @@ impl HostSink {
     /// A sink over the writing ends of the ring and the arena.
     #[must_use]
     pub fn new(ring: RingWriter, arena: ArenaWriter, stacks: StackPolicy) -> Self {
-        let output = Mutex::new(Output { ring, arena, sites: BTreeMap::new() });
+        let output = Mutex::new(Output { ring, arena, kept: BTreeMap::new() });
         Self { output, stacks, last_fault: Mutex::default() }
     }
 
@@ -111,11 +116,16 @@ impl HostSink {
         }
         let rip = place();
         let mut output = self.output();
-        let stack = if rip != 0 && self.takes_stack(&mut output, rip, wants_stack) {
+        let stack = if rip != 0 && self.takes_stacks(wants_stack) {
             let trace = StackTrace::of_caller();
             // The first frame is the place itself.
-            let mut above = trace.frames().skip(1).map(|frame| frame.address);
-            output.arena.append(&mut above).unwrap_or_default()
+            let above: Vec<u64> = trace.frames().skip(1).map(|frame| frame.address).collect();
+            let kept = self.stacks == StackPolicy::All || output.keeps(rip, &above);
+            if kept {
+                output.arena.append(&mut above.into_iter()).unwrap_or_default()
+            } else {
+                ListRef::default()
+            }
         } else {
             ListRef::default()
         };
@@ -129,17 +139,25 @@ impl HostSink {
         EventId(output.ring.push(&Record::new(stamp, processor::irql() & 15, event)))
     }
 
-    fn takes_stack(&self, output: &mut Output, rip: u64, wanted: bool) -> bool {
+    fn takes_stacks(&self, wanted: bool) -> bool {
         match self.stacks {
             StackPolicy::None => false,
             StackPolicy::All => true,
-            StackPolicy::Few if !wanted => false,
-            StackPolicy::Few => {
-                let taken = output.sites.entry(rip).or_insert(0);
-                *taken = taken.saturating_add(1);
-                *taken <= FEW
-            }
+            StackPolicy::Few => wanted,
         }
+    }
+}
+
+impl Output {
+    /// Whether this stack was not kept often enough yet.
+    fn keeps(&mut self, rip: u64, above: &[u64]) -> bool {
+        let stack = digest(above) ^ rip;
+        if self.kept.len() >= DIFFERENT && !self.kept.contains_key(&stack) {
+            return false;
+        }
+        let times = self.kept.entry(stack).or_insert(0);
+        *times = times.saturating_add(1);
+        *times <= FEW
     }
 }
 
