@@ -1,19 +1,15 @@
 //! DxgkCbAllocateContiguousMemory and DxgkCbFreeContiguousMemory.
 
-use alloc::sync::Arc;
-
+use dxgk_abi::Handle;
 use dxgk_abi::callback::{ArgCbAllocateContiguousMemory, ArgCbFreeContiguousMemory, ContiguousParameters};
-use dxgk_abi::{Handle, NtStatus};
-use dxgk_hw::{CpuVa, DriverMemory, PAGE_SIZE, PhysAddr, ViewOwner};
+use dxgk_hw::{CpuVa, DriverMemory, PAGE_SIZE, PageRun, PhysAddr, ViewOwner};
 
-use super::{Caller, INVALID, NotEntered, cache_type, pages_of};
+use super::given_pages::Hold;
+use super::{Caller, INVALID, cache_type, pages_of};
 use crate::SysMm;
-use crate::domain::READ_WRITE;
-use crate::domain::retire::Frames;
 use crate::error::CallError;
 use crate::handles::HandleKind;
-use crate::objects::PageMapping;
-use crate::pages::{Layout, PageOwner, PageRequest};
+use crate::pages::{Layout, PageRequest};
 use crate::platform::Platform;
 
 /// The output of [`SysMm::allocate_contiguous_memory`].
@@ -76,50 +72,14 @@ impl<P: Platform> SysMm<P> {
             boundary_address_multiple: args.boundary_address_multiple,
         };
         let request = contiguous_request(args.number_of_bytes, &parameters)?;
-        let runs = self.pages.allocate(&request, PageOwner::Driver).map_err(|_| NtStatus::NO_MEMORY)?;
-        let runs: Arc<[_]> = Arc::from(runs);
-        let object = self.object_number();
-        let give_back = |confirmed| {
-            self.give_back(
-                object,
-                place.logical,
-                Frames::Owned(Arc::clone(&runs), PageOwner::Driver),
-                confirmed,
-            )
+        let hold = Hold {
+            kind: HandleKind::ContiguousMemory,
+            cache,
+            build: |runs: &[PageRun]| self.driver().map_view(runs, cache, ViewOwner::Kernel),
+            release: |at, runs: &[PageRun]| self.driver().unmap_view(at, Self::bytes_of(runs)),
         };
-        let Ok(memory) = self.driver().map_view(&runs, cache, ViewOwner::Kernel) else {
-            give_back(true);
-            return Err(NtStatus::INSUFFICIENT_RESOURCES.into());
-        };
-        let list = self.note_list(&runs);
-        let entered = self.map_and_enter(
-            &place,
-            &runs,
-            (READ_WRITE, false),
-            |_| Some(()),
-            |records, placement, ()| {
-                let pages = PageMapping {
-                    object,
-                    kind: HandleKind::ContiguousMemory,
-                    adapter: place.number,
-                    logical: place.logical,
-                    at: memory,
-                    runs: Arc::clone(&runs),
-                    list,
-                    cache,
-                    placement,
-                };
-                records.enter_pages(pages, |pages, handle| self.note_entered(pages, handle))
-            },
-        );
-        match entered {
-            Ok(memory_handle) => Ok(ContiguousMemory { memory_handle, memory }),
-            Err(NotEntered { error, reachable, .. }) => {
-                self.driver().unmap_view(memory, Self::bytes_of(&runs));
-                give_back(!reachable);
-                Err(error)
-            }
-        }
+        let (memory_handle, memory) = self.give_pages(&place, &request, hold)?;
+        Ok(ContiguousMemory { memory_handle, memory })
     }
 
     /// DxgkCbFreeContiguousMemory: takes the CPU's view away, unmaps the block for the device, waits for the invalidation,
@@ -133,12 +93,6 @@ impl<P: Platform> SysMm<P> {
         adapter: Handle,
         args: &ArgCbFreeContiguousMemory,
     ) -> Result<(), CallError> {
-        let mut records = self.records.lock();
-        let place = records.place_2_4(adapter)?;
-        records.own_pages(&place, args.memory_handle, HandleKind::ContiguousMemory)?;
-        let pages = records.take_pages(args.memory_handle, HandleKind::ContiguousMemory)?;
-        drop(records);
-        self.end_page_mapping(args.memory_handle, pages);
-        Ok(())
+        self.take_pages_back(adapter, args.memory_handle, HandleKind::ContiguousMemory)
     }
 }

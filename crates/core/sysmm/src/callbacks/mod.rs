@@ -24,6 +24,7 @@
 mod adl;
 mod contiguous_memory;
 mod device_information;
+mod given_pages;
 mod hot_update;
 mod mdl_map;
 mod object_kind;

@@ -1,19 +1,17 @@
 //! DxgkCbAllocatePagesForMdl and DxgkCbFreePagesFromMdl.
 
-use alloc::sync::Arc;
-
 use dxgk_abi::callback::{AllocatePagesFlags, ArgCbAllocatePagesForMdl, ArgCbFreePagesFromMdl};
 use dxgk_abi::{Handle, NtStatus};
-use dxgk_hw::{CpuVa, DriverMemory, PAGE_SIZE, PhysAddr};
+use dxgk_hw::{CpuVa, DriverMemory, PAGE_SIZE, PageRun, PhysAddr};
 
-use super::{Caller, INVALID, NotEntered, cache_type, pages_of};
+use super::given_pages::Hold;
+use super::{Caller, INVALID, cache_type, pages_of};
 use crate::SysMm;
 use crate::domain::READ_WRITE;
-use crate::domain::retire::Frames;
 use crate::error::CallError;
 use crate::handles::{HandleError, HandleKind};
 use crate::objects::{Entry, PageMapping, Place, Records};
-use crate::pages::{Layout, PageOwner, PageRequest};
+use crate::pages::{Layout, PageRequest};
 use crate::platform::Platform;
 use crate::policy::LARGE_RUN;
 
@@ -140,51 +138,14 @@ impl<P: Platform> SysMm<P> {
             flags: args.flags,
         }
         .page_request(caller)?;
-        let runs = self.pages.allocate(&request, PageOwner::Driver).map_err(|_| NtStatus::NO_MEMORY)?;
-        let runs: Arc<[_]> = Arc::from(runs);
-        let object = self.object_number();
-        let give_back = |confirmed| {
-            self.give_back(
-                object,
-                place.logical,
-                Frames::Owned(Arc::clone(&runs), PageOwner::Driver),
-                confirmed,
-            )
+        let hold = Hold {
+            kind: HandleKind::MdlPages,
+            cache,
+            build: |runs: &[PageRun]| self.driver().build_mdl(runs),
+            release: |mdl, _: &[PageRun]| self.driver().release_mdl(mdl),
         };
-        let Ok(mdl) = self.driver().build_mdl(&runs) else {
-            give_back(true);
-            return Err(NtStatus::INSUFFICIENT_RESOURCES.into());
-        };
-        let list = self.note_list(&runs);
-        let kind = HandleKind::MdlPages;
-        let entered = self.map_and_enter(
-            &place,
-            &runs,
-            (READ_WRITE, false),
-            |_| Some(()),
-            |records, placement, ()| {
-                let pages = PageMapping {
-                    object,
-                    kind,
-                    adapter: place.number,
-                    logical: place.logical,
-                    at: mdl,
-                    runs: Arc::clone(&runs),
-                    list,
-                    cache,
-                    placement,
-                };
-                records.enter_pages(pages, |pages, handle| self.note_entered(pages, handle))
-            },
-        );
-        match entered {
-            Ok(memory_handle) => Ok(PagesForMdl { memory_handle, mdl }),
-            Err(NotEntered { error, reachable, .. }) => {
-                self.driver().release_mdl(mdl);
-                give_back(!reachable);
-                Err(error)
-            }
-        }
+        let (memory_handle, mdl) = self.give_pages(&place, &request, hold)?;
+        Ok(PagesForMdl { memory_handle, mdl })
     }
 
     /// DxgkCbFreePagesFromMdl: unmaps the pages, waits for the invalidation, then frees the pages and the MDL.
@@ -197,13 +158,7 @@ impl<P: Platform> SysMm<P> {
         adapter: Handle,
         args: &ArgCbFreePagesFromMdl,
     ) -> Result<(), CallError> {
-        let mut records = self.records.lock();
-        let place = records.place_2_4(adapter)?;
-        records.own_pages(&place, args.memory_handle, HandleKind::MdlPages)?;
-        let pages = records.take_pages(args.memory_handle, HandleKind::MdlPages)?;
-        drop(records);
-        self.end_page_mapping(args.memory_handle, pages);
-        Ok(())
+        self.take_pages_back(adapter, args.memory_handle, HandleKind::MdlPages)
     }
 
     /// Tells of a new page mapping.
