@@ -56,11 +56,7 @@ impl Unit for SmmuUnit {
         access: &mut dyn FnMut(PhysAddr) -> Result<(), NotRam>,
     ) -> Result<bool, Refusal> {
         let mut registers = self.lock();
-        let translated = registers.translate(self.memory.as_ref(), requester, at, write)?;
-        match access(translated.at) {
-            Ok(()) => Ok(translated.by_tables),
-            Err(NotRam(_)) => Err(translated.no_memory()),
-        }
+        registers.translate(self.memory.as_ref(), requester, at, write)?.access(access)
     }
 }
 

@@ -88,8 +88,16 @@ impl Translated {
         }
     }
 
+    /// Lets the access happen where the request leads; says whether tables led it there.
+    pub(crate) fn access(
+        &self,
+        access: &mut dyn FnMut(PhysAddr) -> Result<(), NotRam>,
+    ) -> Result<bool, Refusal> {
+        access(self.at).map(|()| self.by_tables).map_err(|NotRam(_)| self.no_memory())
+    }
+
     /// The request led to something that is not memory. The unit has done its part and records nothing.
-    pub(crate) fn no_memory(&self) -> Refusal {
+    fn no_memory(&self) -> Refusal {
         Refusal {
             record: [0; 2],
             reason: FaultReason::NoMemory,
