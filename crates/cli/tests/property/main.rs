@@ -29,7 +29,7 @@ use dxgk_sysmm::policy::{LogicalBase, Scatter, Strictness};
 use random::Random;
 use world::{Setup, Start, Totals, World};
 
-/// Steps of all tests together: 5 kinds of machine, 4 seeds each.
+/// Steps of a machine with one seed. Five machines of this many make 10^5; there are more.
 const STEPS: usize = 100_000 / (5 * SEEDS.len());
 const SEEDS: [u64; 4] = [1, 0x2b, 0xdead_beef, 0x5eed_0000_0001];
 const BETWEEN_SWEEPS: usize = 100;
